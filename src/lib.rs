@@ -1,0 +1,4 @@
+//! The Talk hub.
+pub mod model;
+pub mod store;
+pub mod wire;
