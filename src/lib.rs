@@ -1,4 +1,5 @@
 //! The Talk hub.
 pub mod model;
+pub mod settings;
 pub mod store;
 pub mod wire;
