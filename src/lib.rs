@@ -2,4 +2,5 @@
 pub mod model;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod wire;
