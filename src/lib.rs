@@ -1,4 +1,5 @@
 //! The Talk hub.
+pub mod files;
 pub mod model;
 pub mod settings;
 pub mod store;
