@@ -1,5 +1,9 @@
 //! The Talk hub.
+pub mod chat;
 pub mod fanout;
+pub mod files;
 pub mod model;
+pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod wire;
