@@ -1,6 +1,9 @@
 //! The Talk hub.
+
 pub mod files;
+pub mod http;
 pub mod model;
+pub mod people;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
