@@ -11,7 +11,9 @@ pub mod credential;
 pub mod customers;
 pub mod error;
 pub mod extract;
+pub mod files;
 pub mod login;
+pub mod ranges;
 pub mod rates;
 pub mod request_id;
 
