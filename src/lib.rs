@@ -1,6 +1,11 @@
 //! The Talk hub.
+pub mod chat;
+pub mod fanout;
+pub mod files;
 pub mod http;
 pub mod model;
 pub mod people;
+pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod wire;

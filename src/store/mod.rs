@@ -23,6 +23,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::model::chat::Pair;
@@ -416,4 +417,7 @@ pub struct Store {
 pub struct Opened {
     pub store: Store,
     pub heard: mpsc::Receiver<Heard>,
+    /// Awaited at exit, after the last call: ends what runs beside the store and leaves the data
+    /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`].
+    pub close: BoxFuture<'static, ()>,
 }

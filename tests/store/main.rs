@@ -1,0 +1,11 @@
+//! What a store promises, tried on each of its bodies.
+//!
+//! `suite` holds the promises: functions that know nothing but the contract. Each body brings a
+//! [`suite::Body`] and runs all of them with one line; see `embedded`.
+
+#![expect(unreachable_pub, reason = "a test binary has nobody to reach")]
+
+mod suite;
+
+/// One directory on this machine.
+mod embedded;
