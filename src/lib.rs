@@ -1,5 +1,6 @@
 //! The Talk hub.
-
+pub mod chat;
+pub mod fanout;
 pub mod files;
 pub mod http;
 pub mod model;

@@ -136,7 +136,7 @@ impl ResponseError for Stamped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::{App, middleware::from_fn, test, web};
+    use actix_web::{App, middleware::from_fn, test as call, web};
     use proptest::prelude::*;
 
     proptest! {
@@ -152,7 +152,7 @@ mod tests {
         let refused =
             || async { Err::<String, ApiError>(ApiError::new(crate::wire::Reason::RateLimitExceeded, "slow down")) };
         let numbers = |_: web::Query<Vec<(u8, u8)>>| async { "fine" };
-        let app = test::init_service(
+        let app = call::init_service(
             App::new()
                 .service(web::resource("/fine").route(web::get().to(|| async { "fine" })))
                 .route("/refused", web::get().to(refused))
@@ -168,19 +168,19 @@ mod tests {
             ("GET", "/numbers?x=y", 400, "INVALID_REQUEST_PARAMETER"),
         ] {
             let method = actix_web::http::Method::from_bytes(method.as_bytes()).expect("a method");
-            let request = test::TestRequest::with_uri(uri).method(method).insert_header(("X-Request-Id", "mine_1"));
-            let response = test::call_service(&app, request.to_request()).await;
+            let request = call::TestRequest::with_uri(uri).method(method).insert_header(("X-Request-Id", "mine_1"));
+            let response = call::call_service(&app, request.to_request()).await;
             assert_eq!(response.status().as_u16(), status, "{uri}");
             assert_eq!(response.headers().get(&HEADER).and_then(|id| id.to_str().ok()), Some("mine_1"));
             assert_eq!(response.headers().contains_key("retry-after"), status == 429);
             if !reason.is_empty() {
-                let body: serde_json::Value = test::read_body_json(response).await;
+                let body: serde_json::Value = call::read_body_json(response).await;
                 assert_eq!(body["error"]["reason"], reason);
                 assert_eq!(body["error"]["request_id"], "mine_1");
             }
         }
-        let request = test::TestRequest::with_uri("/fine").insert_header(("X-Request-Id", "not mine")).to_request();
-        let response = test::call_service(&app, request).await;
+        let request = call::TestRequest::with_uri("/fine").insert_header(("X-Request-Id", "not mine")).to_request();
+        let response = call::call_service(&app, request).await;
         let id = response.headers().get(&HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
         let random = id.strip_prefix("req_").unwrap_or_default();
         assert!(random.len() == 26 && random.bytes().all(|b| ALPHABET.contains(&b)), "{id}");
