@@ -15,17 +15,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::files::{Content, File, Files, Upload};
 use crate::model::{Caller, ChatId, FileId};
 use crate::wire::error::ErrorEnvelope;
-use crate::wire::page::{Listed, PageQuery, Token};
+use crate::wire::page::{Listed, PageQuery};
 use crate::wire::{ApiError, Reason, time};
 
+use super::docs::{NotFound, Refused};
 use super::error::OwnBody;
 use super::extract::{Authed, Id, Paging};
+use super::listed::listed;
 use super::ranges::{self, Wanted};
 use super::request_id::RequestId;
 
@@ -56,13 +58,19 @@ const FIELDS_MAX: usize = 16;
 /// writing, gets to read the answer.
 const DROPPED_BYTES_MAX: u64 = 8 << 20;
 
-/// The routes, below `/v1.0/service_agents`.
+/// The routes of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
+    let one = web::resource("/v1.0/service_agents/files/{id}");
     config
-        .service(web::resource("/files").route(web::get().to(list)).route(web::post().to(upload)))
-        .service(web::resource("/files/{id}").route(web::get().to(get)).route(web::delete().to(delete)))
-        .service(web::resource("/files/{id}/file").route(web::get().to(download)));
+        .service(web::resource("/v1.0/service_agents/files").route(web::get().to(list)).route(web::post().to(upload)))
+        .service(one.route(web::get().to(get)).route(web::delete().to(delete)))
+        .service(web::resource("/v1.0/service_agents/files/{id}/file").route(web::get().to(download)));
 }
+
+/// The docs of this file.
+#[derive(OpenApi)]
+#[openapi(paths(list, upload, get, delete, download))]
+pub struct Docs;
 
 /// An uploaded file.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -108,6 +116,8 @@ pub fn link(public_url: &str, file: FileId) -> String {
     format!("{public_url}/v1.0/service_agents/files/{file}/file")
 }
 
+type Answer = Result<web::Json<FileBody>, ApiError>;
+
 impl FileDesk {
     fn body(&self, file: &File) -> FileBody {
         FileBody {
@@ -139,60 +149,61 @@ impl FileDesk {
     }
 }
 
-/// Files of the caller, newest first.
-#[utoipa::path(get, path = "/v1.0/service_agents/files", tag = "files", params(PageQuery),
-    responses((status = 200, body = Listed<FileBody>), (status = "4XX", body = ErrorEnvelope)))]
+/// List the caller's files
+///
+/// Newest first.
+#[utoipa::path(get, path = "/v1.0/service_agents/files", tag = "files", operation_id = "list_files",
+    params(PageQuery), responses((status = 200, body = Listed<FileBody>), Refused))]
 pub async fn list(
     desk: web::Data<FileDesk>,
     Authed(who, Paging(page)): Authed<Paging>,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<web::Json<Listed<FileBody>>, ApiError> {
     let files = desk.files.list(&who.caller, who.caller.agent, page.around(), page.limit).await?;
-    let next_page_token = files.last().map(|file| Token::row(file.created, file.id.0)).unwrap_or_default();
-    Ok(HttpResponse::Ok().json(Listed { result: files.iter().map(|file| desk.body(file)).collect(), next_page_token }))
+    Ok(web::Json(listed(&files, |file| (file.created, file.id.0), |file| desk.body(file))))
 }
 
-/// A file's record: for its owner, and for members of a chat in which a message carries it.
-#[utoipa::path(get, path = "/v1.0/service_agents/files/{id}", tag = "files",
-    params(("id" = Uuid, Path, description = "the file")),
-    responses((status = 200, body = FileBody), (status = "4XX", body = ErrorEnvelope)))]
-pub async fn get(desk: web::Data<FileDesk>, Authed(who, Id(id)): Authed<Id<FileId>>) -> Result<HttpResponse, ApiError> {
+/// One file, without its content
+///
+/// For its owner, and for members of a chat in which a message carries it.
+#[utoipa::path(get, path = "/v1.0/service_agents/files/{id}", tag = "files", operation_id = "get_file",
+    params(("id" = Uuid, Path)), responses((status = 200, body = FileBody), Refused, NotFound))]
+pub async fn get(desk: web::Data<FileDesk>, Authed(who, Id(id)): Authed<Id<FileId>>) -> Answer {
     let file = desk.find(&who.caller, id).await?;
-    Ok(HttpResponse::Ok().json(desk.body(&file)))
+    Ok(web::Json(desk.body(&file)))
 }
 
-/// Deletes a file, by its owner. Messages that carry it keep its name; nobody gets it any more.
-#[utoipa::path(delete, path = "/v1.0/service_agents/files/{id}", tag = "files",
-    params(("id" = Uuid, Path, description = "the file")),
-    responses((status = 200, body = FileBody), (status = "4XX", body = ErrorEnvelope)))]
-pub async fn delete(
-    desk: web::Data<FileDesk>,
-    Authed(who, Id(id)): Authed<Id<FileId>>,
-) -> Result<HttpResponse, ApiError> {
+/// Remove a file
+///
+/// For its owner. Messages that carry it keep its name; nobody gets its content any more.
+#[utoipa::path(delete, path = "/v1.0/service_agents/files/{id}", tag = "files", operation_id = "delete_file",
+    params(("id" = Uuid, Path)), responses((status = 200, body = FileBody), Refused, NotFound))]
+pub async fn delete(desk: web::Data<FileDesk>, Authed(who, Id(id)): Authed<Id<FileId>>) -> Answer {
     let file = desk.find(&who.caller, id).await?;
     if file.owner != who.caller.agent {
-        return Err(ApiError::new(Reason::PermissionDenied, "only its owner may delete a file"));
+        return Err(ApiError::new(Reason::PermissionDenied, "only its owner may remove a file"));
     }
     let gone = || ApiError::new(Reason::FileNotFound, "no such file");
     let deleted = time::format(desk.files.delete(&file).await?.ok_or_else(gone)?);
-    let body = FileBody { tm_update: deleted.clone(), tm_delete: deleted, ..desk.body(&file) };
-    Ok(HttpResponse::Ok().json(body))
+    Ok(web::Json(FileBody { tm_update: deleted.clone(), tm_delete: deleted, ..desk.body(&file) }))
 }
 
-/// Takes a file in. It is there once this is answered, and not at all if it is not.
-#[utoipa::path(post, path = "/v1.0/service_agents/files", tag = "files",
+/// Upload a file
+///
+/// It is there once this is answered, and not at all if it is not.
+#[utoipa::path(post, path = "/v1.0/service_agents/files", tag = "files", operation_id = "upload_file",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
-    responses((status = 200, body = FileBody), (status = "4XX", body = ErrorEnvelope)))]
+    responses((status = 200, body = FileBody), Refused))]
 pub async fn upload(
     desk: web::Data<FileDesk>,
     request: HttpRequest,
     Authed(who, body): Authed<web::Payload>,
-) -> Result<HttpResponse, ApiError> {
+) -> Answer {
     let bytes_max = desk.files.bytes_max().saturating_add(DROPPED_BYTES_MAX);
     let mut form = Multipart::new(request.headers(), bounded(body, bytes_max));
     match read_form(&desk, &who.caller, &mut form).await {
         Ok(arrived) => {
             let file = desk.files.keep(&who.caller, arrived.upload, &arrived.name, &arrived.mime).await?;
-            Ok(HttpResponse::Ok().json(desk.body(&file)))
+            Ok(web::Json(desk.body(&file)))
         }
         Err(refused) => {
             if refused.form_goes_on {
@@ -218,13 +229,13 @@ fn bounded(body: web::Payload, bytes_max: u64) -> impl Stream<Item = Result<Byte
 }
 
 /// Why an upload is not taken.
-struct Refused {
+struct NotTaken {
     error: ApiError,
     /// Whether more of the form can be read; not when it is the form that is broken.
     form_goes_on: bool,
 }
 
-impl<E: Into<ApiError>> From<E> for Refused {
+impl<E: Into<ApiError>> From<E> for NotTaken {
     fn from(error: E) -> Self {
         Self { error: error.into(), form_goes_on: true }
     }
@@ -237,7 +248,7 @@ struct Arrived {
     mime: String,
 }
 
-async fn read_form(desk: &FileDesk, caller: &Caller, form: &mut Multipart) -> Result<Arrived, Refused> {
+async fn read_form(desk: &FileDesk, caller: &Caller, form: &mut Multipart) -> Result<Arrived, NotTaken> {
     let mut arrived = None;
     for _ in 0..FIELDS_MAX {
         let Some(field) = in_time(desk.wait, form.next()).await? else {
@@ -261,7 +272,7 @@ async fn read_form(desk: &FileDesk, caller: &Caller, form: &mut Multipart) -> Re
     Err(ApiError::argument(format!("the form has more than {FIELDS_MAX} fields")).into())
 }
 
-async fn read_file(desk: &FileDesk, caller: &Caller, field: &mut Field) -> Result<Arrived, Refused> {
+async fn read_file(desk: &FileDesk, caller: &Caller, field: &mut Field) -> Result<Arrived, NotTaken> {
     let disposition = field.content_disposition();
     let extended = disposition.and_then(ContentDisposition::get_filename_ext);
     let name = match extended {
@@ -276,12 +287,12 @@ async fn read_file(desk: &FileDesk, caller: &Caller, field: &mut Field) -> Resul
     Ok(Arrived { upload, name, mime })
 }
 
-async fn in_time<T>(wait: Duration, step: impl Future<Output = T>) -> Result<T, Refused> {
-    let late = |_| Refused { error: ApiError::argument("the upload did not come in time"), form_goes_on: false };
+async fn in_time<T>(wait: Duration, step: impl Future<Output = T>) -> Result<T, NotTaken> {
+    let late = |_| NotTaken { error: ApiError::argument("the upload did not come in time"), form_goes_on: false };
     tokio::time::timeout(wait, step).await.map_err(late)
 }
 
-fn malformed(error: MultipartError) -> Refused {
+fn malformed(error: MultipartError) -> NotTaken {
     let error = match error {
         MultipartError::Payload(PayloadError::Overflow) => {
             ApiError::new(Reason::PayloadTooLarge, "the form is too large")
@@ -291,7 +302,7 @@ fn malformed(error: MultipartError) -> Refused {
         | MultipartError::ContentTypeIncompatible => ApiError::argument("the body must be multipart/form-data"),
         other => ApiError::argument(format!("the form is malformed: {}", other.to_string().to_lowercase())),
     };
-    Refused { error, form_goes_on: false }
+    NotTaken { error, form_goes_on: false }
 }
 
 /// Reads on for a while after a refusal. What comes is dropped as it comes, and [`bounded`].
@@ -301,16 +312,17 @@ async fn drop_rest(form: &mut Multipart, wait: Duration) {
     drop(tokio::time::timeout(wait, rest).await);
 }
 
-/// The content of a file, or one stretch of it, for whom the record is for. Never run by a browser:
-/// it is an attachment, of a type that is only shown.
-#[utoipa::path(get, path = "/v1.0/service_agents/files/{id}/file", tag = "files",
-    params(("id" = Uuid, Path, description = "the file"),
-        ("Range" = Option<String>, Header, description = "one stretch: `bytes=0-99`, `bytes=100-`, `bytes=-100`")),
-    responses((status = 200, description = "all of it", content_type = "application/octet-stream"),
-        (status = 206, description = "the stretch", content_type = "application/octet-stream"),
-        (status = 304, description = "unchanged since `If-None-Match`"),
-        (status = 416, description = "the stretch begins behind the end", body = ErrorEnvelope),
-        (status = "4XX", body = ErrorEnvelope)))]
+/// Download a file
+///
+/// All of it, or one stretch (`Range: bytes=0-99`). For whom the record is for. It comes as an
+/// attachment, of a type that browsers do not run.
+#[utoipa::path(get, path = "/v1.0/service_agents/files/{id}/file", tag = "files", operation_id = "download_file",
+    params(("id" = Uuid, Path), ("Range" = Option<String>, Header, example = "bytes=0-99")),
+    responses((status = 200, description = "All of it", content_type = "application/octet-stream"),
+        (status = 206, description = "The stretch", content_type = "application/octet-stream"),
+        (status = 304, description = "What `If-None-Match` names is what there is"),
+        (status = 416, description = "The stretch begins behind the end", body = ErrorEnvelope),
+        Refused, NotFound))]
 pub async fn download(
     request: HttpRequest,
     desk: web::Data<FileDesk>,
