@@ -9,9 +9,13 @@ pub mod agents;
 pub mod body;
 pub mod credential;
 pub mod customers;
+pub mod docs;
 pub mod error;
 pub mod extract;
+pub mod files;
+pub mod listed;
 pub mod login;
+pub mod ranges;
 pub mod rates;
 pub mod request_id;
 

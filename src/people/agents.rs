@@ -1,7 +1,7 @@
 //! Agents are made, changed and removed, by whom it behoves.
 
-use crate::model::{AgentId, Caller, CustomerId, Permissions};
-use crate::store::{List, Notice, Table};
+use crate::model::{AgentId, Caller, CustomerId, Micros, Permissions};
+use crate::store::{Around, List, Notice, Table};
 use crate::wire::page::PageRequest;
 use crate::wire::{ApiError, Reason};
 
@@ -258,12 +258,10 @@ impl People {
     pub async fn delete_agent(&self, by: &Steward, customer: CustomerId, id: AgentId) -> Result<Agent, ApiError> {
         by.may_manage(customer)?;
         let records = &self.store().records;
-        let mut agent = self.doom(by, customer, id).await?;
-        self.mark_gone(customer, id, crate::model::Micros(agent.created)).await?;
+        let agent = self.doom(by, customer, id).await?;
+        self.mark_gone(customer, id, Micros(agent.created)).await?;
         loop {
-            let keys = records
-                .list(Table::AccessKeys, customer, List::Of(id), crate::store::Around::Newest, SWEEP_ROWS)
-                .await?;
+            let keys = records.list(Table::AccessKeys, customer, List::Of(id), Around::Newest, SWEEP_ROWS).await?;
             if keys.is_empty() {
                 break;
             }
@@ -274,8 +272,8 @@ impl People {
         self.store().link.notify(customer, Notice::AgentChanged { agent: id }).await?;
         records.remove(agent.place(&record::write(&agent)?)).await?;
         tracing::info!(agent_id = %id, customer_id = %customer, "agent removed");
-        agent.updated = records.now().await?.0.max(agent.updated);
-        Ok(agent.agent())
+        let at = records.now().await?.max(Micros(agent.updated));
+        Ok(Agent { updated: at, deleted: Some(at), ..agent.agent() })
     }
 
     /// From here on the agent is as good as gone, whatever becomes of the rest.

@@ -30,6 +30,8 @@ pub struct Agent {
     pub permissions: Permissions,
     pub created: Micros,
     pub updated: Micros,
+    /// Set only in the answer to the removal.
+    pub deleted: Option<Micros>,
 }
 
 /// Whether an agent can be reached, as the agent says.
@@ -99,7 +101,7 @@ impl Agent {
             permission: self.permissions.0,
             tm_create: time::format(self.created),
             tm_update: time::format(self.updated),
-            tm_delete: String::new(),
+            tm_delete: time::format_option(self.deleted),
         }
     }
 
@@ -122,6 +124,7 @@ impl AgentRecord {
             permissions: Permissions(self.permission),
             created: Micros(self.created),
             updated: Micros(self.updated),
+            deleted: None,
         }
     }
 

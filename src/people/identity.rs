@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::model::{AccessKeyId, Caller, CustomerId, Micros};
+use crate::model::{AccessKeyId, AgentId, Caller, CustomerId, Micros};
 use crate::store::{StoreError, Table};
 use crate::wire::{ApiError, Reason};
 
@@ -101,7 +101,7 @@ impl People {
         if !same_secret(&key.digest, &digest) {
             return Err(AuthError::Invalid("no such access key"));
         }
-        let agent = self.agent(customer, crate::model::AgentId(key.agent)).await?;
+        let agent = self.agent(customer, AgentId(key.agent)).await?;
         let caller = agent.ok_or(AuthError::Invalid("of no agent here"))?.caller();
         Ok(Verified { caller, expires: key.expires.and_then(moment), key: Some(AccessKeyId(id)) })
     }
@@ -143,7 +143,7 @@ impl People {
         // Nobody is looked up too: the store's part of the time is the same for everybody.
         let nobody = (CustomerId(uuid::Uuid::nil()), uuid::Uuid::nil());
         let (customer, id) = found.unwrap_or(nobody);
-        let agent = self.agent_record(customer, crate::model::AgentId(id)).await?;
+        let agent = self.agent_record(customer, AgentId(id)).await?;
         let agent = agent.map(|(agent, _)| agent).filter(|agent| !agent.deleted);
         let kept = agent.as_ref().and_then(|agent| agent.password.as_deref());
         let right = self.shared.passwords.check(password, kept).await?;

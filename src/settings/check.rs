@@ -49,15 +49,24 @@ impl Settings {
             ("server.ping_secs", server.ping_secs, 1, 3_600),
             ("server.idle_secs", server.idle_secs, 2, DAY_SECS),
             ("store.wait_ms", store.wait_ms, 100, 60_000),
-            ("store.connections", store.connections as u64, 1, 64),
-            ("store.commands_max", store.commands_max as u64, 1, 1_000_000),
+            ("store.calls_max", store.calls_max as u64, 1, 1_000_000),
             ("store.heard_max", store.heard_max as u64, 16, 10_000_000),
             ("store.cache_bytes_max", store.cache_bytes_max as u64, 1 << 20, 1 << 40),
+            ("store.batch_max", store.batch_max as u64, 1, 100_000),
+            ("store.connect_ms", store.connect_ms, 10, 60_000),
+            ("store.write_connections", store.write_connections as u64, 1, 64),
+            ("store.read_connections", store.read_connections as u64, 1, 64),
+            ("store.link_queue_max", store.link_queue_max as u64, 16, 10_000_000),
+            ("store.subscribe_max", store.subscribe_max as u64, 1, 1_000),
+            ("store.beat_ms", store.beat_ms, 100, 60_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
             ("files.wait_secs", files.wait_secs, 1, 3_600),
             ("auth.token_ttl_secs", auth.token_ttl_secs, 1, 3_650 * DAY_SECS),
+            ("auth.hash_waiting_max", auth.hash_waiting_max as u64, 0, 1_000_000),
+            ("auth.hash_wait_ms", auth.hash_wait_ms, 1, 60_000),
+            ("auth.keys_per_agent_max", auth.keys_per_agent_max as u64, 1, 100_000),
             ("auth.hash_parallel_max", auth.hash_parallel_max as u64, 1, 256),
             ("chat.idle_secs", chat.idle_secs, 1, DAY_SECS),
             ("chat.beacon_secs", chat.beacon_secs, 1, 3_600),
@@ -105,7 +114,7 @@ impl Settings {
             return wrong("store.dir", "must not be empty");
         }
         let prefix = &self.store.prefix;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(plain) {
             return wrong("store.prefix", "must be 1 to 64 letters, digits and -_.: characters");
         }
@@ -145,7 +154,10 @@ impl Settings {
             }
         }
         if auth.secret.is_empty() && self.store.kind == StoreKind::Redis {
-            return wrong("auth.secret", "must be given with store.kind = \"redis\", the same on every hub");
+            // An identity provider's keys do instead, but then nobody signs in by password.
+            if auth.jwks_file.is_empty() && auth.public_key_file.is_empty() {
+                return wrong("auth.secret", "must be given with store.kind = \"redis\", the same on every hub");
+            }
         }
         if let Some(origin) = auth.allowed_origins.iter().find(|origin| !is_origin(origin)) {
             return wrong("auth.allowed_origins", &format!("{origin:?} is not http(s)://host[:port]"));
