@@ -1,0 +1,266 @@
+//! What a commit does to the tables: first every check, then every change.
+
+use redb::ReadableTable;
+
+use super::super::{Arrival, Commit, CommitError, Committed, Entry, Expect, Heard, StoreError, codec};
+use super::state;
+use super::tables::{Step, Tables, events, message};
+use super::writer::Batch;
+use crate::model::{
+    AgentId, Chat, ChatKey, Event, FileId, Message, Micros, Overlay, ParticipantId, Position, Post, Record,
+};
+
+/// Where a chat's log ends.
+#[derive(Clone, Copy)]
+struct Head {
+    seq: u64,
+    at: u64,
+    nonce: u64,
+    rules: u64,
+}
+
+impl Batch<'_> {
+    /// Makes the commit, or says why not; then nothing was changed.
+    pub(super) fn commit(&mut self, commit: &Commit) -> Step<std::result::Result<Committed, CommitError>> {
+        let key = commit.chat.key();
+        let head = self.tables.heads.open()?.get(key.0)?.map(|head| head.value());
+        let head = head.map(|(seq, at, nonce, rules)| Head { seq, at, nonce, rules });
+        if let Some(records) = self.tables.repeated(commit, head)? {
+            return Ok(Ok(Committed { records, repeated: true }));
+        }
+        let chat = self.tables.chat(key)?;
+        let first = match (commit.expect, &chat, head) {
+            (Expect::Absent { at }, None, None) => at,
+            (Expect::Absent { .. }, Some(chat), _) if chat.id != commit.chat => return Ok(Err(CommitError::KeyTaken)),
+            (Expect::Rules(rules), Some(chat), Some(head)) if chat.id == commit.chat && head.rules == rules => {
+                self.now.max(Micros(head.at + 1))
+            }
+            _ => return Ok(Err(CommitError::Conflict)),
+        };
+        sound(commit)?;
+        for entry in &commit.entries {
+            if !self.tables.is_untouched(key, entry)? {
+                return Ok(Err(CommitError::Conflict));
+            }
+        }
+        let head = head.unwrap_or(Head { seq: 0, at: 0, nonce: 0, rules: 0 });
+        let arrivals = self.tables.append(commit, chat, head, first)?;
+        let records = arrivals.iter().map(|arrival| arrival.record.clone()).collect();
+        self.news.push(Heard::Arrived(key, arrivals));
+        Ok(Ok(Committed { records, repeated: false }))
+    }
+}
+
+/// A chat begins with its creation, has no other one, and entries that change a message say how.
+fn sound(commit: &Commit) -> Step<()> {
+    for (place, entry) in commit.entries.iter().enumerate() {
+        let begins = place == 0 && matches!(commit.expect, Expect::Absent { .. });
+        let creates = matches!(entry.event, Event::ChatCreated { .. });
+        let touches = entry.event.changes_message().is_some();
+        if begins != creates || touches != entry.touch.is_some() {
+            return Err(StoreError::Corrupt(format!("refused to write an unsound {}", entry.event.name())).into());
+        }
+    }
+    Ok(())
+}
+
+impl Tables<'_> {
+    /// The chat of this key.
+    fn chat(&mut self, key: ChatKey) -> Step<Option<Chat>> {
+        let bytes = self.chats.open()?.get(key.0)?;
+        Ok(bytes.map(|bytes| state::read_chat(bytes.value())).transpose()?)
+    }
+
+    /// What an earlier attempt of this commit has put into the log.
+    fn repeated(&mut self, commit: &Commit, head: Option<Head>) -> Step<Option<Vec<Record>>> {
+        let (Some(after), Some(first), Some(_)) = (commit.retry_after, commit.entries.first(), head) else {
+            return Ok(None);
+        };
+        let key = commit.chat.key().0;
+        let log = self.log.open()?;
+        for row in log.range((key, after.saturating_add(1))..=(key, u64::MAX))? {
+            let (place, value) = row?;
+            if value.value().1 == first.nonce.0 {
+                let seq = place.value().1;
+                return events(log, self.messages.open()?, key, seq, commit.entries.len()).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the message that the entry changes is as the decision saw it.
+    fn is_untouched(&mut self, key: ChatKey, entry: &Entry) -> Step<bool> {
+        let Some(touch) = &entry.touch else { return Ok(true) };
+        let at = touch.before.at.0;
+        if entry.event.changes_message() != Some(touch.before.at) {
+            return Ok(false);
+        }
+        // Read whole, so that what cannot be read is refused before anything is written.
+        let stored = message(self.messages.open()?, self.marks.open()?, key.0, at)?;
+        Ok(stored.is_some_and(|stored| codec::overlay(&stored.overlay) == codec::overlay(&touch.before.overlay)))
+    }
+
+    /// Appends all entries, the first at this moment, and makes true what follows from them.
+    fn append(&mut self, commit: &Commit, mut chat: Option<Chat>, head: Head, first: Micros) -> Step<Vec<Arrival>> {
+        let key = commit.chat.key();
+        let mut head = head;
+        let mut arrivals = Vec::with_capacity(commit.entries.len());
+        for (entry, at) in commit.entries.iter().zip(first.0..) {
+            let record = Record { seq: head.seq + 1, at: Micros(at), nonce: entry.nonce, event: entry.event.clone() };
+            head = Head { seq: record.seq, at, nonce: entry.nonce.0, rules: head.rules };
+            if record.event.changes_rules() {
+                head.rules = record.seq;
+            }
+            let bytes = codec::entry(&record);
+            let is_message = matches!(record.event, Event::MessageCreated(_));
+            let in_log = if is_message { &[][..] } else { &bytes[..] };
+            self.log.open()?.insert((key.0, record.seq), (at, entry.nonce.0, in_log))?;
+            if is_message {
+                self.messages.open()?.insert((key.0, at), &bytes[..])?;
+            }
+            self.follow(commit, &mut chat, &record)?;
+            let message = match &entry.touch {
+                Some(touch) => self.touch(key, &record, touch.overlay.clone())?,
+                None => None,
+            };
+            arrivals.push(Arrival { record, message });
+        }
+        if head.rules > 0 && arrivals.iter().any(|arrival| arrival.record.event.changes_rules()) {
+            if let Some(chat) = &chat {
+                self.chats.open()?.insert(key.0, &state::chat(chat)[..])?;
+            }
+        }
+        self.heads.open()?.insert(key.0, (head.seq, head.at, head.nonce, head.rules))?;
+        Ok(arrivals)
+    }
+
+    /// Makes true what follows from an event, older messages apart.
+    fn follow(&mut self, commit: &Commit, chat: &mut Option<Chat>, record: &Record) -> Step<()> {
+        let key = commit.chat.key().0;
+        match &record.event {
+            Event::ChatCreated { customer, kind, name, detail, members } => {
+                for (agent, participant) in members {
+                    self.join(key, *agent, *participant, record)?;
+                }
+                *chat = Some(Chat {
+                    id: commit.chat,
+                    customer: *customer,
+                    kind: *kind,
+                    name: name.clone(),
+                    detail: detail.clone(),
+                    created: record.at,
+                    updated: record.at,
+                    deleted: None,
+                });
+            }
+            Event::ChatUpdated { name, detail } => {
+                if let Some(chat) = chat {
+                    chat.name.clone_from(name);
+                    chat.detail.clone_from(detail);
+                    chat.updated = record.at;
+                }
+            }
+            Event::ChatDeleted => {
+                if let Some(chat) = chat {
+                    chat.updated = record.at;
+                    chat.deleted = Some(record.at);
+                }
+            }
+            Event::ParticipantAdded { agent, participant } => self.join(key, *agent, *participant, record)?,
+            Event::ParticipantRemoved { agent, .. } => {
+                self.members.open()?.remove((key, agent.0.as_u128()))?;
+            }
+            Event::MessageCreated(post) => self.index(key, record.at.0, post)?,
+            Event::MessageDeleted { .. } | Event::ReactionChanged { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, key: u64, agent: AgentId, participant: ParticipantId, by: &Record) -> Step<()> {
+        let member = (participant.0.as_u128(), by.at.0, by.seq);
+        self.members.open()?.insert((key, agent.0.as_u128()), member)?;
+        Ok(())
+    }
+
+    /// Enters a new message into its thread, and its files.
+    fn index(&mut self, key: u64, at: u64, post: &Post) -> Step<()> {
+        if let Some(parent) = post.parent {
+            self.threads.open()?.insert((key, parent.0, at), ())?;
+            let marks = self.marks.open()?;
+            let (replies, overlay) = match marks.get((key, parent.0))? {
+                Some(mark) => (mark.value().0, mark.value().1.to_vec()),
+                None => (0, Vec::new()),
+            };
+            marks.insert((key, parent.0), (replies + 1, &overlay[..]))?;
+        }
+        for file in post.files() {
+            self.carry(key, file, true)?;
+        }
+        Ok(())
+    }
+
+    /// Counts one message more, or less, that carries the file.
+    fn carry(&mut self, key: u64, file: FileId, more: bool) -> Step<()> {
+        let carried = self.carried.open()?;
+        let place = (key, file.0.as_u128());
+        let count = carried.get(place)?.map_or(0, |count| count.value());
+        match if more { count + 1 } else { count.saturating_sub(1) } {
+            0 => drop(carried.remove(place)?),
+            count => drop(carried.insert(place, count)?),
+        }
+        Ok(())
+    }
+
+    /// Makes an older message what the event makes of it; answers with the message after that.
+    fn touch(&mut self, key: ChatKey, record: &Record, mut overlay: Overlay) -> Step<Option<Message>> {
+        let Some(at) = record.event.changes_message() else { return Ok(None) };
+        let Some(mut after) = message(self.messages.open()?, self.marks.open()?, key.0, at.0)? else {
+            return Ok(None);
+        };
+        fill_in(&mut overlay, record.at);
+        if overlay.deleted {
+            for file in after.post.files() {
+                self.carry(key.0, file, false)?;
+            }
+            after.post = after.post.emptied();
+            self.scrub(key, &after)?;
+        }
+        self.marks.open()?.insert((key.0, at.0), (after.replies, &codec::overlay(&overlay)[..]))?;
+        after.overlay = overlay;
+        Ok(Some(after))
+    }
+
+    /// Overwrites a message's entry with that of the emptied message, and has free pages cleaned.
+    ///
+    /// The new bytes are as many as the old ones, the rest zeros: so redb writes them to the same
+    /// place of the page, or of its copy. Shorter ones would move what follows, and leave old bytes
+    /// in the page behind its end, where nothing ever overwrites them.
+    fn scrub(&mut self, key: ChatKey, emptied: &Message) -> Step<()> {
+        let place = (key.0, emptied.at.0);
+        let messages = self.messages.open()?;
+        let Some(old) = messages.get(place)?.map(|entry| entry.value().to_vec()) else { return Ok(()) };
+        let nonce = codec::read_entry(emptied.at, &old)?.nonce;
+        let event = Event::MessageCreated(emptied.post.clone());
+        let mut new = codec::entry(&Record { seq: emptied.seq, at: emptied.at, nonce, event });
+        new.resize(old.len().max(new.len()), 0);
+        messages.insert(place, &new[..])?;
+        super::scrub::count_deletion(self)
+    }
+}
+
+/// Sets the moments that were left open to that of the event.
+fn fill_in(overlay: &mut Overlay, at: Micros) {
+    if overlay.updated == Some(Micros::ZERO) {
+        overlay.updated = Some(at);
+    }
+    if let Some(last) = overlay.reactions.last_mut()
+        && last.at == Micros::ZERO
+    {
+        last.at = at;
+    }
+}
+
+/// A head as a position.
+pub(super) fn position((seq, at, nonce, _): (u64, u64, u64, u64)) -> Position {
+    Position { seq, at: Micros(at), nonce: crate::model::Nonce(nonce) }
+}
