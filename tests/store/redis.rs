@@ -110,7 +110,10 @@ async fn a_long_log_is_read_across_its_segments() {
     for at in (0..700).step_by(37).chain([238, 239, 240, 241, 242, 499, 500, 501, 502]) {
         let (older, newer) = (messages[..at].iter().rev(), &messages[at + 1..]);
         assert_eq!(talk.page(Side::Before(messages[at].at), 60).await, older.take(60).cloned().collect::<Vec<_>>());
-        assert_eq!(talk.page(Side::After(messages[at].at), 60).await, newer.iter().take(60).cloned().collect::<Vec<_>>());
+        assert_eq!(
+            talk.page(Side::After(messages[at].at), 60).await,
+            newer.iter().take(60).cloned().collect::<Vec<_>>()
+        );
         assert_eq!(talk.message(messages[at].at).await.as_ref(), Some(&messages[at]));
         assert_eq!(talk.message(Micros(messages[at].at.0 + 1)).await, None);
     }
@@ -121,7 +124,8 @@ async fn a_long_log_is_read_across_its_segments() {
     messages.push(talk.say("after").await);
     assert_eq!(talk.page(Side::After(Micros::ZERO), 1000).await, messages);
     // An attempt before the border of a segment is found from behind it.
-    let commit = talk.commit_of(vec![entry(Event::MessageCreated(said("a"))), entry(Event::MessageCreated(said("b")))]).await;
+    let commit =
+        talk.commit_of(vec![entry(Event::MessageCreated(said("a"))), entry(Event::MessageCreated(said("b")))]).await;
     while stage.store.log.head(key).await.unwrap().seq % 256 != 255 {
         talk.say("up to the border").await;
     }
@@ -202,8 +206,7 @@ async fn next(heard: &mut tokio::sync::mpsc::Receiver<Heard>) -> Heard {
 #[tokio::test]
 async fn an_outage_is_told_and_ends_by_itself() {
     let server = Server::start();
-    let settings =
-        RedisSettings { wait_ms: 300, beat_ms: 100, ..RedisSettings::new(server.url(), "outage:") };
+    let settings = RedisSettings { wait_ms: 300, beat_ms: 100, ..RedisSettings::new(server.url(), "outage:") };
     let Opened { store, mut heard, close } = body::open(&settings).await.unwrap();
     let customer = CustomerId::random();
     assert!(matches!(next(&mut heard).await, Heard::Up));
@@ -240,8 +243,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
 #[tokio::test]
 async fn a_slow_hub_loses_the_link_and_not_its_memory() {
     let server = Server::start();
-    let settings =
-        RedisSettings { heard_max: 4, link_queue_max: 8, ..RedisSettings::new(server.url(), "slow:") };
+    let settings = RedisSettings { heard_max: 4, link_queue_max: 8, ..RedisSettings::new(server.url(), "slow:") };
     let Opened { store, mut heard, close } = body::open(&settings).await.unwrap();
     let customer = CustomerId::random();
     assert!(matches!(next(&mut heard).await, Heard::Up));

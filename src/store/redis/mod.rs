@@ -70,7 +70,10 @@ pub struct RedisSettings {
 /// Without the address, which may hold a password.
 impl std::fmt::Debug for RedisSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisSettings").field("prefix", &self.prefix).field("wait_ms", &self.wait_ms).finish_non_exhaustive()
+        f.debug_struct("RedisSettings")
+            .field("prefix", &self.prefix)
+            .field("wait_ms", &self.wait_ms)
+            .finish_non_exhaustive()
     }
 }
 
