@@ -8,8 +8,22 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The rooms along the way of a message. Each may name those before it, and itself.
 const LINE: &[&str] = &[
-    "model", "settings", "telemetry", "wire", "store", "people", "files", "fanout", "chat", "session", "http",
-    "shutdown", "demo", "hub", "probe", "main",
+    "model",
+    "settings",
+    "telemetry",
+    "wire",
+    "store",
+    "people",
+    "files",
+    "fanout",
+    "chat",
+    "session",
+    "http",
+    "shutdown",
+    "demo",
+    "hub",
+    "probe",
+    "main",
 ];
 
 /// `wire` and `store` may name each other's plain types: errors and places in lists.

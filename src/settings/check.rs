@@ -58,6 +58,9 @@ impl Settings {
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
             ("files.wait_secs", files.wait_secs, 1, 3_600),
             ("auth.token_ttl_secs", auth.token_ttl_secs, 1, 3_650 * DAY_SECS),
+            ("auth.hash_waiting_max", auth.hash_waiting_max as u64, 0, 1_000_000),
+            ("auth.hash_wait_ms", auth.hash_wait_ms, 1, 60_000),
+            ("auth.keys_per_agent_max", auth.keys_per_agent_max as u64, 1, 100_000),
             ("auth.hash_parallel_max", auth.hash_parallel_max as u64, 1, 256),
             ("chat.idle_secs", chat.idle_secs, 1, DAY_SECS),
             ("chat.beacon_secs", chat.beacon_secs, 1, 3_600),
@@ -145,7 +148,10 @@ impl Settings {
             }
         }
         if auth.secret.is_empty() && self.store.kind == StoreKind::Redis {
-            return wrong("auth.secret", "must be given with store.kind = \"redis\", the same on every hub");
+            // An identity provider's keys do instead, but then nobody signs in by password.
+            if auth.jwks_file.is_empty() && auth.public_key_file.is_empty() {
+                return wrong("auth.secret", "must be given with store.kind = \"redis\", the same on every hub");
+            }
         }
         if let Some(origin) = auth.allowed_origins.iter().find(|origin| !is_origin(origin)) {
             return wrong("auth.allowed_origins", &format!("{origin:?} is not http(s)://host[:port]"));

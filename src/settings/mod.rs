@@ -153,36 +153,49 @@ pub struct Files {
     pub wait_secs: u64,
 }
 
-/// Who may come in.
+/// Who may come in, and how.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// Key of HS256 tokens. Empty until [`Settings::ensure_secret`] was called.
+    /// Signs and checks tokens (HS256), ours and VoIPBIN's. Empty: no such token is accepted, and
+    /// nobody signs in by password. See [`Settings::ensure_secret`].
     pub secret: Secret,
-    /// Token that may make customers; empty: none may.
+    /// The operator's token, for customers and their first agents. Empty: there is none.
     pub admin_token: Secret,
-    /// JWKS file of an identity provider; empty: none.
-    pub jwks_file: PathBuf,
-    /// PEM file of a public key; empty: none.
-    pub public_key_file: PathBuf,
-    /// Seconds a token of ours is good for.
+    /// A JWKS file of an identity provider, read at start. Empty: none. RS256, ES256 and EdDSA.
+    pub jwks_file: String,
+    /// One public key of an identity provider in PEM, read at start. Empty: none.
+    pub public_key_file: String,
+    /// Tokens of the identity provider must name one of these as `aud`. Empty: not looked at.
+    pub audience: Vec<String>,
+    /// Tokens of the identity provider must name one of these as `iss`. Empty: not looked at.
+    pub issuer: Vec<String>,
+    /// Seconds that a token from a sign-in is good for.
     pub token_ttl_secs: u64,
+    /// Who counts as an agent.
     pub directory: Directory,
-    /// Origins that may open a WebSocket by cookie, besides the hub's own.
-    pub allowed_origins: Vec<String>,
-    /// Whether our cookie is for https only.
-    pub cookie_secure: bool,
-    /// Passwords hashed at once.
+    /// Passwords hashed at once; each takes about 20 MiB and a core.
     pub hash_parallel_max: usize,
+    /// Sign-ins that may wait for their turn to be hashed; more are answered 503.
+    pub hash_waiting_max: usize,
+    /// Milliseconds that a sign-in waits for its turn before it is answered 503.
+    pub hash_wait_ms: u64,
+    /// Access keys one agent may hold.
+    pub keys_per_agent_max: usize,
+    /// Origins whose pages may act with a cookie, besides the hub's own.
+    pub allowed_origins: Vec<String>,
+    /// Whether the cookie is sent over HTTPS only.
+    pub cookie_secure: bool,
 }
 
-/// Whose agents may come in.
+/// Where an agent must be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Directory {
-    /// Only agents that the hub has a record of.
+    /// In the hub's own directory.
     Local,
-    /// Agents are taken into the directory from their tokens.
+    /// Nowhere: an agent seen for the first time is taken into the directory from its token, and
+    /// one that was never seen may be talked to.
     Claims,
 }
 

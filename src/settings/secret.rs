@@ -17,6 +17,12 @@ use super::{Settings, SettingsError, StoreKind};
 pub struct Secret(String);
 
 impl Secret {
+    /// Keeps the text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// The text itself: for the one place that uses it, never for a log line.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -27,12 +33,6 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
     }
 }
 
@@ -49,11 +49,10 @@ const SECRET_BYTES: usize = 32;
 impl Settings {
     /// Fills in `auth.secret` if it is empty: with the one kept as `secret` in `store.dir`, which
     /// is made on the first start and readable by the hub's user only. Tokens given out before a
-    /// restart thus stay good.
+    /// restart thus stay good. With Redis nothing is filled in: several hubs need the same one.
     ///
     /// # Errors
-    /// The file can be neither read nor made, or was cut short. With Redis there is nothing to
-    /// fill in: [`Settings::load`] has refused an empty secret.
+    /// The file can be neither read nor made, or was cut short.
     pub fn ensure_secret(&mut self) -> Result<(), SettingsError> {
         if self.auth.secret.is_empty() && self.store.kind == StoreKind::Embedded {
             self.auth.secret = Secret(kept_in(&self.store.dir)?);
