@@ -1,4 +1,5 @@
 //! The Talk hub.
+pub mod chat;
 pub mod demo;
 pub mod fanout;
 pub mod files;
@@ -6,6 +7,7 @@ pub mod http;
 pub mod model;
 pub mod people;
 pub mod probe;
+pub mod session;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use tracing::Instrument;
 
+use crate::telemetry::metric;
 use crate::wire::ApiError;
 
 use super::error;
@@ -22,6 +23,8 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const PREFIX: &str = "req_";
 const RANDOM_CHARS: usize = 26;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// The label of requests that found no route.
+const NO_ROUTE: &str = "none";
 /// Characters of an id that a client may choose.
 const CLIENT_CHARS_MAX: usize = 64;
 
@@ -81,9 +84,14 @@ async fn answered<B: MessageBody + 'static>(
     let begun = Instant::now();
     // Not the URI: a credential may be in the query.
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let log = |status: StatusCode| {
-        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(%method, path, status = status.as_u16(), duration_us = micros, "answered");
+    let log = |status: StatusCode, route: Option<String>| {
+        let (status, took) = (status.as_u16(), begun.elapsed());
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(%method, path, status, duration_us = micros, "answered");
+        let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
+        metrics::histogram!(metric::HTTP_SECONDS, "route" => route.clone()).record(took.as_secs_f64());
+        let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.to_string())];
+        metrics::counter!(metric::HTTP_REQUESTS, &labels).increment(1);
     };
     match next.call(request).await {
         Ok(response) => {
@@ -95,15 +103,21 @@ async fn answered<B: MessageBody + 'static>(
             if let Some(value) = id.header() {
                 response.headers_mut().insert(HEADER, value);
             }
-            log(response.status());
+            log(response.status(), request.match_pattern());
             Ok(ServiceResponse::new(request, response))
         }
         Err(cause) => {
             let error = error::of_error(&cause, cause.as_response_error().status_code());
-            log(error.status_code());
+            log(error.status_code(), None);
             Err(Stamped { error, id }.into())
         }
     }
+}
+
+/// The method as a label: a client's own invention is none.
+fn known(method: &Method) -> &'static str {
+    const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 /// An error that came past the handlers, from an inner layer, with the request's id.

@@ -223,6 +223,11 @@ impl People {
             agent.unique = None;
             records.insert(agent.place(&record::write(&agent)?)).await?;
         }
+        // Removed while it was taken in: then the record just written is one too many.
+        if self.sighting(claim.customer, claim.agent).await?.is_none_or(|(_, sighting, _)| sighting.gone) {
+            records.remove(agent.place(&[])).await?;
+            return Ok(None);
+        }
         tracing::info!(agent_id = %claim.agent, customer_id = %claim.customer, "agent taken into the directory");
         Ok(Some(agent))
     }
