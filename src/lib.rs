@@ -1,10 +1,12 @@
 //! The Talk hub.
 pub mod chat;
+pub mod demo;
 pub mod fanout;
 pub mod files;
 pub mod http;
 pub mod model;
 pub mod people;
+pub mod probe;
 pub mod session;
 pub mod settings;
 pub mod store;

@@ -31,6 +31,9 @@ use super::listed::listed;
 use super::ranges::{self, Wanted};
 use super::request_id::RequestId;
 
+#[cfg(test)]
+mod tests;
+
 /// Who is a member of a chat, for the question whether a file may be seen.
 #[async_trait]
 pub trait Membership: Send + Sync {

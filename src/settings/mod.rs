@@ -271,7 +271,10 @@ impl Settings {
         }
         let wrong = |problem: String| SettingsError::new("store.dir", problem);
         let folder = self.store.dir.join("files");
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
             .map_err(|error| wrong(format!("cannot make {}: {error}", folder.display())))?;
         let folder = folder.canonicalize().map_err(|error| wrong(error.to_string()))?;
         Url::from_directory_path(&folder).map_err(|()| wrong(format!("{} is no absolute path", folder.display())))
