@@ -1,6 +1,5 @@
 //! The way from a request to a socket: who it is, whether there is room, and the upgrade.
 
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
@@ -21,7 +20,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// The switchboard of this worker, for its handlers.
-pub struct OfThisWorker(pub Rc<Switchboard>);
+pub struct OfThisWorker(pub Switchboard);
 
 async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
     let verified = match identify(&request).await? {
@@ -44,7 +43,7 @@ async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, 
     if line.is_none() {
         return Err(ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node").into());
     }
-    let actor = SessionActor::new(Switchboard::clone(&worker.0), verified, id, line);
+    let actor = SessionActor::new(worker.0.clone(), verified, id, line);
     let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
     upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
         Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),
