@@ -12,6 +12,7 @@ use actix_web::dev::{Extensions, Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use crate::chat::actor::Deps;
 use crate::chat::command::{Answer, Question};
@@ -72,7 +73,7 @@ pub struct Hub {
     shared: Arc<Shared>,
     vitals: web::Data<Vitals>,
     drain: Duration,
-    closer: opening::Closer,
+    close: BoxFuture<'static, ()>,
 }
 
 /// Asks a chat who is in it, for files.
@@ -98,7 +99,7 @@ impl Hub {
     pub async fn build(settings: &Settings) -> Result<Self, HubError> {
         let metrics = Metrics::installed()?;
         actix::spawn(metrics.clone().keep_small());
-        let opened = opening::open(settings).await?;
+        let opened = opening::open(&settings.store).await?;
         let (store, heard) = (opened.store, opened.heard);
         let people = People::new(store.clone(), &settings.auth)?;
         let files = Files::open(&settings.files_url()?, &settings.files, &settings.limits, &store)?;
@@ -141,7 +142,7 @@ impl Hub {
         let rooms = Rooms { state, files, vitals: vitals.clone(), shared: Arc::clone(&shared), desks: desks.clone() };
         let (server, address) = serve(settings, rooms)?;
         let drain = Duration::from_secs(settings.server.drain_secs);
-        Ok(Self { server, address, people, chats, desks, shared, vitals, drain, closer: opened.closer })
+        Ok(Self { server, address, people, chats, desks, shared, vitals, drain, close: opened.close })
     }
 
     /// Where it listens.
@@ -164,7 +165,7 @@ impl Hub {
     /// # Errors
     /// The server broke off.
     pub async fn run_until_stopped(self) -> Result<(), HubError> {
-        let Self { server, chats, desks, shared, vitals, drain, closer, .. } = self;
+        let Self { server, chats, desks, shared, vitals, drain, close, .. } = self;
         let handle = server.handle();
         actix::spawn(async move {
             stop_signal().await;
@@ -172,7 +173,7 @@ impl Hub {
         });
         server.await?;
         chats.close();
-        closer.close().await;
+        close.await;
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
-use uuid::Uuid;
 
 use crate::chat::idempotency::{Answered, Once};
 use crate::chat::registry::Whom;

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
-use uuid::Uuid;
 
 use crate::chat::Command;
 use crate::model::MessageId;
