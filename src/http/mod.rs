@@ -17,6 +17,9 @@ pub mod login;
 pub mod rates;
 pub mod request_id;
 
+#[cfg(test)]
+mod tests;
+
 use crate::model::Limits;
 use crate::people::{AuthSettings, People};
 

@@ -10,6 +10,7 @@ use crate::store::{List, NewRecord, Result, StoreError, Table};
 use crate::wire::time;
 
 use super::People;
+use super::agents::unique_name;
 use super::record::{self, AgentRecord, SightingRecord};
 use super::settings::Directory;
 use super::token::Claim;
@@ -207,11 +208,11 @@ impl People {
         let mut agent = AgentRecord {
             id: claim.agent.0,
             customer: claim.customer.0,
-            unique: (!username.is_empty()).then(|| super::agents::unique_name(&username)),
+            unique: (!username.is_empty()).then(|| unique_name(&username)),
             name: if claim.name.is_empty() { username.clone() } else { named(&claim.name) },
             username,
             detail: String::new(),
-            status: AgentStatus::Available.as_str().to_owned(),
+            status: AgentStatus::Offline.as_str().to_owned(),
             permission: claim.permissions.0,
             password: None,
             created: at,
