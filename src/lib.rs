@@ -5,6 +5,7 @@ pub mod files;
 pub mod http;
 pub mod model;
 pub mod people;
+pub mod session;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -131,6 +131,7 @@ metrics! {
     counter CONFLICTS = "talk_conflicts_total", "Commits decided again because another hub was faster";
     counter RESUMES = "talk_resumes_total", "Chats resumed by returning clients; outcome = recovered, trimmed, rewritten, unknown";
     counter HOLES_REPAIRED = "talk_holes_repaired_total", "Gaps in what was heard that were filled from the log";
+    counter REWRITTEN = "talk_rewritten_chats_total", "Chats whose history was found rewritten; clients were told";
     counter SLOW_CLOSES = "talk_slow_closes_total", "Connections closed because their client did not keep up";
     counter CLOSES = "talk_closes_total", "Connections closed by this hub; code = the close code";
     gauge LINK_UP = "talk_link_up", "1 while what others write is heard";

@@ -191,7 +191,7 @@ impl ChatActor {
                 self.take(arrivals, ctx);
                 let repaired = self.room.as_ref().map_or(0, |room| room.head().seq).saturating_sub(before);
                 if repaired > 0 && !self.desks.is_empty() {
-                    metrics::counter!(metric::REPAIRED_EVENTS).increment(repaired);
+                    metrics::counter!(metric::HOLES_REPAIRED).increment(repaired);
                 }
             }
             Seen::Leapt(snapshot) => {
@@ -208,7 +208,7 @@ impl ChatActor {
     }
 
     fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
-        metrics::counter!(metric::REWRITTEN_CHATS).increment(1);
+        metrics::counter!(metric::REWRITTEN).increment(1);
         tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
         match snapshot {
             Some(snapshot) => self.replace(snapshot),
@@ -350,7 +350,7 @@ impl Actor for ChatActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.deps.limits.chat_commands_max);
-        metrics::gauge!(metric::CHATS_IN_MEMORY).increment(1.0);
+        metrics::gauge!(metric::CHATS).increment(1.0);
         // Spread, so that chats which began together do not all look together.
         let spread = 0.75 + 0.5 * f64::from((self.key.0 % 256) as u8) / 255.0;
         ctx.run_interval(self.deps.beacon.mul_f64(spread), |actor, ctx| {
@@ -363,7 +363,7 @@ impl Actor for ChatActor {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.deps.ear.unwatch_chat(self.key);
-        metrics::gauge!(metric::CHATS_IN_MEMORY).decrement(1.0);
+        metrics::gauge!(metric::CHATS).decrement(1.0);
     }
 }
 

@@ -145,7 +145,7 @@ impl ChatActor {
             (commit, committed)
         };
         ctx.spawn(wrap_future(committed).map(move |(commit, committed), actor: &mut Self, ctx| {
-            metrics::histogram!(metric::STORE_COMMIT_SECONDS).record(began.elapsed());
+            metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
             match committed {
                 Ok(committed) => actor.committed(ask, &commit, &committed, ctx),
                 Err(error) => actor.not_committed(ask, commit, base, error, ctx),
@@ -157,7 +157,7 @@ impl ChatActor {
         let arrivals: Vec<Arrival> =
             committed.records.iter().zip(&commit.entries).map(|(r, e)| arrival(r, e.touch.as_ref())).collect();
         if committed.records.iter().any(|record| Self::is_message(&record.event)) {
-            metrics::counter!(metric::MESSAGES).increment(1);
+            metrics::counter!(metric::SENDS).increment(1);
         }
         let message = arrivals.first().and_then(|arrival| arrival.message.clone());
         if self.room.is_none() {
@@ -245,17 +245,19 @@ impl ChatActor {
                 }
             }
         };
-        ctx.spawn(wrap_future(searched).map(move |found: Result<Option<Arrival>, StoreError>, actor: &mut Self, ctx| {
-            ask.searched = true;
-            match found {
-                Ok(Some(found)) => {
-                    let committed = Committed { records: vec![found.record], repeated: true };
-                    actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
+        ctx.spawn(wrap_future(searched).map(
+            move |found: Result<Option<Arrival>, StoreError>, actor: &mut Self, ctx| {
+                ask.searched = true;
+                match found {
+                    Ok(Some(found)) => {
+                        let committed = Committed { records: vec![found.record], repeated: true };
+                        actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
+                    }
+                    Ok(None) => actor.attempt(ask, true, ctx),
+                    Err(error) => ask.refuse(error.into()),
                 }
-                Ok(None) => actor.attempt(ask, true, ctx),
-                Err(error) => ask.refuse(error.into()),
-            }
-        }));
+            },
+        ));
     }
 
     // -------------------------------------------------------------------------------- questions

@@ -54,7 +54,10 @@ pub enum Question {
     Chat,
     Participants,
     /// A page of the messages; with `parent`, of the direct replies to that message.
-    Messages { page: Page, parent: Option<MessageId> },
+    Messages {
+        page: Page,
+        parent: Option<MessageId>,
+    },
     Message(MessageId),
 }
 

@@ -14,13 +14,17 @@
 
 pub mod across;
 pub mod actor;
+mod asking;
 pub mod command;
+pub mod following;
 pub mod frame;
 pub mod idempotency;
+mod looking;
 pub mod recent;
 pub mod registry;
 pub mod room;
 pub mod rules;
 
+pub use asking::Failure;
 pub use command::{Answer, Command, Question};
 pub use registry::Chats;

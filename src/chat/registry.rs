@@ -110,8 +110,7 @@ impl Chats {
         }
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.inner.arbiters.len();
         let (chats, shared) = (self.clone(), Arc::clone(deps));
-        let addr =
-            ChatActor::start_in_arbiter(&self.inner.arbiters[turn], move |_| ChatActor::new(key, shared, chats));
+        let addr = ChatActor::start_in_arbiter(&self.inner.arbiters[turn], move |_| ChatActor::new(key, shared, chats));
         let started = Live { addr, places: Arc::new(Semaphore::new(deps.limits.chat_commands_max)) };
         live.insert(key, started.clone());
         Ok(started)

@@ -50,7 +50,12 @@ pub fn decide(room: &Room, command: &Command, given: &Given<'_>) -> Decision {
         Command::Add { agent, name, joins } => add(room, *agent, name, *joins, given),
         Command::Remove { participant, name } => remove(room, *participant, name, given),
         Command::Post { parent, text, medias } => {
-            let post = Post { owner: Owner::Agent(given.caller.agent), parent: None, text: text.clone(), medias: medias.clone() };
+            let post = Post {
+                owner: Owner::Agent(given.caller.agent),
+                parent: None,
+                text: text.clone(),
+                medias: medias.clone(),
+            };
             self::post(room, *parent, post, given)
         }
         Command::DeleteMessage { message } => delete_message(room, *message, given),
@@ -250,7 +255,8 @@ fn react(room: &Room, id: MessageId, emoji: &str, added: bool, given: &Given<'_>
         return Err(ApiError::new(Reason::StateInvalid, "the message is deleted"));
     }
     let before = &message.overlay;
-    let after = if added { before.with(emoji, agent, Micros::ZERO) } else { before.without(emoji, agent, Micros::ZERO) };
+    let after =
+        if added { before.with(emoji, agent, Micros::ZERO) } else { before.without(emoji, agent, Micros::ZERO) };
     let Some(after) = after else {
         return Ok(Decision::Answer(Answer::Message(Box::new(room.resource(message)))));
     };
@@ -321,13 +327,8 @@ pub fn answer(room: &Room, caller: &Caller, committed: &Committed, message: Opti
             Answer::Chat(Box::new(room.view(caller.agent)))
         }
         Event::MessageCreated(post) => {
-            let message = Message {
-                seq: record.seq,
-                at: record.at,
-                post: post.clone(),
-                overlay: Overlay::default(),
-                replies: 0,
-            };
+            let message =
+                Message { seq: record.seq, at: record.at, post: post.clone(), overlay: Overlay::default(), replies: 0 };
             Answer::Message(Box::new(room.resource(&message)))
         }
         Event::MessageDeleted { .. } | Event::ReactionChanged { .. } => {

@@ -38,6 +38,8 @@ pub enum Delivery {
     Noticed { customer: CustomerId, notice: Arc<Notice> },
     /// News of a customer may have been missed: look everything up again.
     Missed { customer: CustomerId },
+    /// The node leaves: close every socket, spread over this time.
+    Leave { over: std::time::Duration },
 }
 
 /// An event, ready for the wire.

@@ -77,6 +77,12 @@ impl Files {
         })
     }
 
+    /// Most bytes that a file may have.
+    #[must_use]
+    pub fn bytes_max(&self) -> u64 {
+        self.shared.bytes_max
+    }
+
     /// Begins an upload of this caller. Dropped before [`Files::keep`], it leaves nothing behind.
     ///
     /// # Errors

@@ -12,8 +12,10 @@ pub mod customers;
 pub mod docs;
 pub mod error;
 pub mod extract;
+pub mod files;
 pub mod listed;
 pub mod login;
+pub mod ranges;
 pub mod rates;
 pub mod request_id;
 

@@ -49,10 +49,16 @@ impl Settings {
             ("server.ping_secs", server.ping_secs, 1, 3_600),
             ("server.idle_secs", server.idle_secs, 2, DAY_SECS),
             ("store.wait_ms", store.wait_ms, 100, 60_000),
-            ("store.connections", store.connections as u64, 1, 64),
-            ("store.commands_max", store.commands_max as u64, 1, 1_000_000),
+            ("store.calls_max", store.calls_max as u64, 1, 1_000_000),
             ("store.heard_max", store.heard_max as u64, 16, 10_000_000),
             ("store.cache_bytes_max", store.cache_bytes_max as u64, 1 << 20, 1 << 40),
+            ("store.batch_max", store.batch_max as u64, 1, 100_000),
+            ("store.connect_ms", store.connect_ms, 10, 60_000),
+            ("store.write_connections", store.write_connections as u64, 1, 64),
+            ("store.read_connections", store.read_connections as u64, 1, 64),
+            ("store.link_queue_max", store.link_queue_max as u64, 16, 10_000_000),
+            ("store.subscribe_max", store.subscribe_max as u64, 1, 1_000),
+            ("store.beat_ms", store.beat_ms, 100, 60_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
@@ -108,7 +114,7 @@ impl Settings {
             return wrong("store.dir", "must not be empty");
         }
         let prefix = &self.store.prefix;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(plain) {
             return wrong("store.prefix", "must be 1 to 64 letters, digits and -_.: characters");
         }

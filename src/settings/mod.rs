@@ -5,7 +5,9 @@
 //! value of the wrong kind and a value out of range stop the start, and the error names the path.
 //! Not in here: what the values do; that is the business of the room that takes them.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -111,14 +113,26 @@ pub struct Store {
     pub prefix: String,
     /// Milliseconds a call to the store may take; see [`Store::wait`].
     pub wait_ms: u64,
-    /// Shared connections to Redis for commands.
-    pub connections: usize,
-    /// Commands waiting or under way.
-    pub commands_max: usize,
-    /// Events heard and not yet handed on.
+    /// Calls under way or waiting: on one connection to Redis, or before the embedded writer.
+    pub calls_max: usize,
+    /// Commits and notices heard and not yet handed on.
     pub heard_max: usize,
-    /// Bytes of the embedded store's cache.
+    /// Bytes of the embedded store's file that are kept in memory.
     pub cache_bytes_max: usize,
+    /// Commands in one transaction of the embedded store.
+    pub batch_max: usize,
+    /// Milliseconds that connecting to Redis may take.
+    pub connect_ms: u64,
+    /// Shared connections to Redis for writes.
+    pub write_connections: usize,
+    /// Shared connections to Redis for reads.
+    pub read_connections: usize,
+    /// Messages from Redis that wait behind `heard_max` before the link is taken down.
+    pub link_queue_max: usize,
+    /// Names in one SUBSCRIBE.
+    pub subscribe_max: usize,
+    /// Milliseconds between two probes of a connection to Redis.
+    pub beat_ms: u64,
 }
 
 impl Store {
@@ -257,7 +271,7 @@ impl Settings {
         }
         let wrong = |problem: String| SettingsError::new("store.dir", problem);
         let folder = self.store.dir.join("files");
-        std::fs::create_dir_all(&folder)
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)
             .map_err(|error| wrong(format!("cannot make {}: {error}", folder.display())))?;
         let folder = folder.canonicalize().map_err(|error| wrong(error.to_string()))?;
         Url::from_directory_path(&folder).map_err(|()| wrong(format!("{} is no absolute path", folder.display())))

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -66,7 +66,7 @@ fn kept_in(dir: &Path) -> Result<String, SettingsError> {
     let wrong = |error: &dyn fmt::Display| {
         SettingsError::new("auth.secret", format!("cannot be kept in {}: {error}", path.display()))
     };
-    fs::create_dir_all(dir).map_err(|error| wrong(&error))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| wrong(&error))?;
     match fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => make(dir, &path).map_err(|error| wrong(&error))?,
         Err(error) => return Err(wrong(&error)),

@@ -9,3 +9,5 @@ mod suite;
 
 /// One directory on this machine.
 mod embedded;
+/// A server of our own.
+mod redis;

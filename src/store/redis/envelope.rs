@@ -1,0 +1,133 @@
+//! What nodes are told over the channels: one message per commit, one per notice.
+//!
+//! A commit is `version(1) event*`, an event `at(8) length(4) entry flag(1)`, and with flag 1
+//! `at(8) length(4) entry length(4) overlay replies(4)` of the older message that it changed, as
+//! that is now: who hears it needs no read. `commit.lua` writes it.
+//!
+//! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
+
+use crate::model::{AgentId, ChatId, Event, Message, Micros};
+use crate::store::codec::{self, Reader, Writer};
+use crate::store::{Arrival, Notice, Result, StoreError};
+
+/// Reads a commit.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for another version, and for anything that is not a commit.
+pub(crate) fn read_commit(bytes: &[u8]) -> Result<Vec<Arrival>> {
+    let mut input = Reader::versioned(bytes, "published commit")?;
+    let mut arrivals = Vec::with_capacity(2);
+    while !input.is_empty() {
+        let at = Micros(input.u64()?);
+        let record = codec::read_entry(at, sized(&mut input)?)?;
+        let message = match input.u8()? {
+            0 => None,
+            _ => {
+                let at = Micros(input.u64()?);
+                let entry = sized(&mut input)?;
+                let overlay = sized(&mut input)?;
+                Some(message(at, entry, overlay, four(&mut input)?)?)
+            }
+        };
+        arrivals.push(Arrival { record, message });
+    }
+    Ok(arrivals)
+}
+
+/// A message, from its entry and what became of it.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the bytes are not that.
+pub(crate) fn message(at: Micros, entry: &[u8], overlay: &[u8], replies: u32) -> Result<Message> {
+    let record = codec::read_entry(at, entry)?;
+    let Event::MessageCreated(post) = record.event else {
+        return Err(StoreError::Corrupt("log entry that is no message".to_owned()));
+    };
+    Ok(Message { seq: record.seq, at, post, overlay: codec::read_overlay(overlay)?, replies })
+}
+
+fn four(input: &mut Reader<'_>) -> Result<u32> {
+    Ok(input.take(4)?.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
+}
+
+fn sized<'a>(input: &mut Reader<'a>) -> Result<&'a [u8]> {
+    let length = four(input)?;
+    input.take(length as usize)
+}
+
+/// A notice without its number.
+pub(crate) fn notice(notice: &Notice) -> Vec<u8> {
+    let mut out = Writer::versioned();
+    match notice {
+        Notice::Announced { chat, agents } => {
+            out.u8(b'a');
+            out.0.extend_from_slice(&chat.bytes());
+            out.len(agents.len());
+            for agent in agents {
+                out.0.extend_from_slice(&agent.bytes());
+            }
+        }
+        Notice::AgentChanged { agent } => {
+            out.u8(b'c');
+            out.0.extend_from_slice(&agent.bytes());
+        }
+        Notice::AgentStatus { json } => {
+            out.u8(b's');
+            out.text(json);
+        }
+    }
+    out.0
+}
+
+/// Reads a notice with its number.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for another version, and for anything that is not a notice.
+pub(crate) fn read_notice(bytes: &[u8]) -> Result<(u64, Notice)> {
+    let malformed = || StoreError::Corrupt("malformed notice".to_owned());
+    let (number, rest) = bytes.split_first_chunk::<8>().ok_or_else(malformed)?;
+    let mut input = Reader::versioned(rest, "notice")?;
+    let notice = match input.u8()? {
+        b'a' => {
+            let chat = ChatId::from_bytes(input.sixteen()?);
+            let count = input.len()?;
+            let mut agents = Vec::with_capacity(count.min(1024));
+            for _ in 0..count {
+                agents.push(AgentId::from_bytes(input.sixteen()?));
+            }
+            Notice::Announced { chat, agents }
+        }
+        b'c' => Notice::AgentChanged { agent: AgentId::from_bytes(input.sixteen()?) },
+        b's' => Notice::AgentStatus { json: input.text()? },
+        _ => return Err(malformed()),
+    };
+    Ok((u64::from_be_bytes(*number), notice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_are_read_as_they_were_written() {
+        let notices = [
+            Notice::Announced { chat: ChatId::random(), agents: vec![AgentId::random(), AgentId::random()] },
+            Notice::AgentChanged { agent: AgentId::random() },
+            Notice::AgentStatus { json: "{\"status\":\"away\"}".to_owned() },
+        ];
+        for sent in notices {
+            let bytes = [&7u64.to_be_bytes()[..], &notice(&sent)].concat();
+            assert_eq!(read_notice(&bytes).unwrap(), (7, sent));
+            for cut in 0..bytes.len() {
+                assert!(read_notice(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_commit_is_refused() {
+        for wrong in [&[][..], &[9], &[1, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 1, 255, 255, 255, 255]] {
+            assert!(read_commit(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

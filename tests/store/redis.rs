@@ -1,0 +1,271 @@
+//! The suite over the Redis body: one server for all tests, a prefix for each.
+//!
+//! Below it, what only this body promises: waiting for its server, outages, the layout's version,
+//! and that a deleted text is in no key.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros};
+use talk_hub::store::redis::{self as body, RedisSettings};
+use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
+use uuid::Uuid;
+
+use crate::suite::{Body, PATIENCE, Stage, entry, said};
+
+/// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
+struct Server {
+    shell: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_on(port)
+    }
+
+    fn start_on(port: u16) -> Self {
+        let run = format!(
+            "redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --rdbcompression no \
+             --dir \"$(mktemp -d)\" >/dev/null & server=$!; cat >/dev/null; kill -9 $server"
+        );
+        let shell = Command::new("sh").args(["-c", &run]).stdin(Stdio::piped()).spawn().unwrap();
+        let server = Self { shell, port };
+        let patience = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < patience, "is redis-server installed?");
+            std::thread::yield_now();
+        }
+        server
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills the server, and with it all that it held.
+    fn stop(mut self) -> u16 {
+        drop(self.shell.stdin.take());
+        self.shell.wait().unwrap();
+        self.port
+    }
+}
+
+fn shared() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(Server::start)
+}
+
+/// A prefix of its own on a server.
+struct Prefix(RedisSettings);
+
+impl Prefix {
+    fn on(server: &Server) -> Self {
+        let prefix = format!("test-{}:", Uuid::new_v4().simple());
+        Self(RedisSettings { wait_ms: 10_000, ..RedisSettings::new(server.url(), prefix) })
+    }
+
+    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        redis::Client::open(self.0.url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    }
+}
+
+impl Body for Prefix {
+    async fn fresh() -> Self {
+        Self::on(shared())
+    }
+
+    async fn open(&self) -> Opened {
+        body::open(&self.0).await.unwrap()
+    }
+}
+
+crate::suite::keeps_every_promise!(super::Prefix);
+
+#[tokio::test]
+async fn a_long_log_is_read_across_its_segments() {
+    let stage = Stage::<Prefix>::set().await;
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    let key = talk.id.key();
+    let mut messages = Vec::new();
+    for number in 0..700 {
+        if number % 50 == 0 {
+            talk.add(Event::ChatUpdated { name: format!("{number}"), detail: String::new() }).await;
+        }
+        messages.push(talk.say(&format!("{number}")).await);
+    }
+    let log = talk.log().await;
+    assert_eq!(log.iter().map(|r| r.seq).collect::<Vec<_>>(), (1..=715).collect::<Vec<_>>());
+    for (from, limit) in [(1, 10), (255, 4), (256, 1), (257, 1), (250, 300), (500, 100), (512, 2), (700, 100)] {
+        let read = stage.store.log.events(key, from, limit).await.unwrap();
+        let expected: Vec<_> = log.iter().filter(|r| r.seq >= from).take(limit).cloned().collect();
+        assert_eq!(read, expected, "{limit} from {from}");
+    }
+    assert_eq!(talk.page(Side::After(Micros::ZERO), 1000).await, messages);
+    let newest: Vec<_> = messages.iter().rev().cloned().collect();
+    assert_eq!(talk.page(Side::Before(Micros::MAX), 1000).await, newest);
+    for at in (0..700).step_by(37).chain([238, 239, 240, 241, 242, 499, 500, 501, 502]) {
+        let (older, newer) = (messages[..at].iter().rev(), &messages[at + 1..]);
+        assert_eq!(talk.page(Side::Before(messages[at].at), 60).await, older.take(60).cloned().collect::<Vec<_>>());
+        assert_eq!(
+            talk.page(Side::After(messages[at].at), 60).await,
+            newer.iter().take(60).cloned().collect::<Vec<_>>()
+        );
+        assert_eq!(talk.message(messages[at].at).await.as_ref(), Some(&messages[at]));
+        assert_eq!(talk.message(Micros(messages[at].at.0 + 1)).await, None);
+    }
+    // One of each segment is deleted; what stands around it stays, and the log goes on.
+    for at in [3, 245, 300, 600, 699] {
+        messages[at] = talk.delete(&messages[at].clone()).await;
+    }
+    messages.push(talk.say("after").await);
+    assert_eq!(talk.page(Side::After(Micros::ZERO), 1000).await, messages);
+    // An attempt before the border of a segment is found from behind it.
+    let commit =
+        talk.commit_of(vec![entry(Event::MessageCreated(said("a"))), entry(Event::MessageCreated(said("b")))]).await;
+    while stage.store.log.head(key).await.unwrap().seq % 256 != 255 {
+        talk.say("up to the border").await;
+    }
+    let before = stage.store.log.head(key).await.unwrap().seq;
+    let made = talk.commit(&commit).await.unwrap();
+    for _ in 0..100 {
+        talk.say("further").await;
+    }
+    let commit = talk_hub::store::Commit { retry_after: Some(before), ..commit };
+    let again = talk.commit(&commit).await.unwrap();
+    assert!(again.repeated);
+    assert_eq!(again.records, made.records);
+    stage.close().await;
+}
+
+#[tokio::test]
+async fn a_deleted_text_is_in_no_key() {
+    let stage = Stage::<Prefix>::set().await;
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    for number in 0..300 {
+        talk.say(&format!("{number}")).await;
+    }
+    let secret = Uuid::new_v4().to_string();
+    let message = talk.say(&secret).await;
+    talk.say("after").await;
+    let mut connection = Prefix::on(shared()).connection().await;
+    assert!(holds(&mut connection, secret.as_bytes()).await, "the test cannot find what is there");
+    talk.delete(&message).await;
+    assert!(!holds(&mut connection, secret.as_bytes()).await);
+    stage.close().await;
+}
+
+/// Whether some key of the server holds these bytes.
+async fn holds(connection: &mut redis::aio::MultiplexedConnection, bytes: &[u8]) -> bool {
+    let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query_async(connection).await.unwrap();
+    for key in keys {
+        let dump: Vec<u8> = redis::cmd("DUMP").arg(&key).query_async(connection).await.unwrap();
+        if dump.windows(bytes.len()).any(|window| window == bytes) {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn another_layout_is_refused_by_its_version() {
+    let place = Prefix::fresh().await;
+    let key = format!("{}schema", place.0.prefix);
+    let () = redis::cmd("SET").arg(&key).arg("77").query_async(&mut place.connection().await).await.unwrap();
+    let Err(StoreError::Corrupt(why)) = body::open(&place.0).await else { panic!("opened") };
+    assert!(why.contains("77") && why.contains(&key), "{why}");
+}
+
+#[tokio::test]
+async fn a_hub_waits_for_the_server_it_starts_before() {
+    let port = Server::start().stop();
+    let settings = RedisSettings::new(format!("redis://127.0.0.1:{port}"), "early:");
+    let opening = tokio::spawn(async move { body::open(&settings).await.map(|opened| opened.store) });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!opening.is_finished());
+    let _server = Server::start_on(port);
+    let store = tokio::time::timeout(PATIENCE, opening).await.unwrap().unwrap().unwrap();
+    assert!(store.log.now(talk_hub::model::ChatKey(1)).await.unwrap() > Micros::ZERO);
+}
+
+#[tokio::test]
+async fn refused_credentials_end_the_start() {
+    let url = shared().url().replace("redis://", "redis://nobody:wrong@");
+    let Err(error) = body::open(&RedisSettings::new(url, "p:")).await else { panic!("opened") };
+    assert!(!error.to_string().contains("wrong@"), "{error}");
+}
+
+/// The next thing heard, whatever it is.
+async fn next(heard: &mut tokio::sync::mpsc::Receiver<Heard>) -> Heard {
+    tokio::time::timeout(PATIENCE, heard.recv()).await.expect("nothing heard in time").expect("the link has ended")
+}
+
+#[tokio::test]
+async fn an_outage_is_told_and_ends_by_itself() {
+    let server = Server::start();
+    let settings = RedisSettings { wait_ms: 300, beat_ms: 100, ..RedisSettings::new(server.url(), "outage:") };
+    let Opened { store, mut heard, close } = body::open(&settings).await.unwrap();
+    let customer = CustomerId::random();
+    assert!(matches!(next(&mut heard).await, Heard::Up));
+    store.link.watch(vec![Channel::Customer(customer)]).await;
+    assert!(store.link.healthy().await);
+
+    let port = server.stop();
+    assert!(matches!(next(&mut heard).await, Heard::Down));
+    let begun = Instant::now();
+    let refused = store.index.chats_len(customer, ChatList::All).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert!(!store.link.healthy().await);
+    // Watched while it is down: part of the next `Up`.
+    let late = CustomerId::random();
+    store.link.watch(vec![Channel::Customer(late)]).await;
+
+    let _server = Server::start_on(port);
+    assert!(matches!(next(&mut heard).await, Heard::Up));
+    let agents = [AgentId::random()];
+    let scope = Scope { agents: &agents, channel: false, created: true };
+    for told in [customer, late] {
+        let chat = talk_hub::model::ChatId::random();
+        // The lanes come back on their own, within their backoff.
+        while store.index.announce(told, chat, Micros(5), scope).await.is_err() {}
+        assert!(matches!(next(&mut heard).await, Heard::Noticed { customer, .. } if customer == told));
+        assert_eq!(store.index.chats(told, ChatList::All, Around::Newest, 9).await.unwrap(), [(Micros(5), chat)]);
+    }
+    close.await;
+    let closed = store.index.chats_len(customer, ChatList::All).await;
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
+}
+
+#[tokio::test]
+async fn a_slow_hub_loses_the_link_and_not_its_memory() {
+    let server = Server::start();
+    let settings = RedisSettings { heard_max: 4, link_queue_max: 8, ..RedisSettings::new(server.url(), "slow:") };
+    let Opened { store, mut heard, close } = body::open(&settings).await.unwrap();
+    let customer = CustomerId::random();
+    assert!(matches!(next(&mut heard).await, Heard::Up));
+    store.link.watch(vec![Channel::Customer(customer)]).await;
+    for _ in 0..100 {
+        let notice = talk_hub::store::Notice::AgentChanged { agent: AgentId::random() };
+        store.link.notify(customer, notice).await.unwrap();
+    }
+    // What is heard is a beginning without a hole; then the loss is told, and the link comes back.
+    let mut number = 0;
+    loop {
+        match next(&mut heard).await {
+            Heard::Noticed { number: told, .. } => {
+                assert_eq!(told, number + 1);
+                number = told;
+            }
+            Heard::Down => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!((4..100).contains(&number), "{number}");
+    assert!(matches!(next(&mut heard).await, Heard::Up));
+    assert_eq!(store.link.notices(customer).await.unwrap(), 100);
+    close.await;
+}
