@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<(), HubError> {
-    let settings = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    let mut settings = Settings::load(arguments.config.as_deref(), std::env::vars())?;
     if let Some(Command::Health) = arguments.command {
         return Ok(probe::is_alive(settings.server.bind)?);
     }
@@ -51,6 +51,7 @@ async fn run(arguments: &Arguments) -> Result<(), HubError> {
         demo::allowed(&settings)?;
     }
     telemetry::start_log(&settings.log)?;
+    settings.ensure_secret()?;
     let hub = Hub::build(&settings).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", hub.address())?;
