@@ -131,8 +131,7 @@ impl Hub {
         });
         let vitals =
             web::Data::new(Vitals { link: Arc::clone(&store.link), draining: AtomicBool::new(false), metrics });
-        let state =
-            web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
+        let state = web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
         let files = web::Data::new(FileDesk {
             files,
             membership: Arc::new(AskChats(chats.clone())),
