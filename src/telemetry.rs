@@ -5,6 +5,7 @@
 //! print a credential. Every metric is in the one list in [`metric`]. Not in here: the route that
 //! answers with them.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub enum TelemetryError {
 /// # Errors
 /// The filter cannot be read, or somebody else has set up a log.
 pub fn start_log(settings: &Log) -> Result<(), TelemetryError> {
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),

@@ -1,6 +1,8 @@
 //! Rules about the code that no compiler checks: which room may look into which, how a file opens,
 //! how long it may be, and that the documents point at what is there. Runs without a hub.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -305,6 +307,23 @@ fn every_metric_is_explained_to_operators() {
         .map(|(name, _)| (*name).to_owned())
         .collect();
     assert_none(&missing, "not in docs/operations.md");
+}
+
+#[test]
+fn the_limits_in_the_readme_are_those_of_the_settings() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md");
+    let mut rows = 0;
+    let mut wrong = Vec::new();
+    for row in readme.lines().filter_map(|line| line.strip_prefix("| `limits.")) {
+        let (key, rest) = row.split_once("` | ").expect("a key and a value");
+        let value = rest.split(' ').next().unwrap_or_default().replace(',', "");
+        rows += 1;
+        if !talk_hub::settings::BASE.contains(&format!("\n{key} = {value}\n")) {
+            wrong.push(format!("limits.{key} is not {value}"));
+        }
+    }
+    assert!(rows > 10, "the table is gone");
+    assert_none(&wrong, "README.md and config/base.toml differ");
 }
 
 /// At the top there is only what a newcomer needs; the rest has its folder or begins with a dot.

@@ -2,6 +2,8 @@
 //! without a reason. The list is `.deny.toml`, so `cargo deny check` says the same; this test
 //! needs nothing but cargo.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
