@@ -4,6 +4,7 @@ pub mod demo;
 pub mod fanout;
 pub mod files;
 pub mod http;
+pub mod hub;
 pub mod model;
 pub mod people;
 pub mod probe;

@@ -5,7 +5,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::model::chat::Pair;
-use crate::model::{AgentId, Caller, ChatId, ChatKind, Micros};
+use crate::model::{AgentId, Caller, ChatId, ChatKey, ChatKind, Micros};
 use crate::store::{Around, ChatList, Page, Scope, Side};
 use crate::wire::page::PageRequest;
 use crate::wire::resources::{ChatResource, MessageResource};
@@ -49,7 +49,7 @@ impl Chats {
         for _ in 0..DRAWS {
             let candidate = id.take().unwrap_or_else(ChatId::random);
             let chat = self.place(caller, new, candidate, over).await?;
-            match self.make(caller, new, chat).await {
+            match self.make_at(caller, new, chat).await {
                 // Deleted meanwhile, or before: the pair gets a new one.
                 Ok(view) if view.deleted && new.kind == ChatKind::Direct => over = Some(chat),
                 Ok(view) => return Ok(view.resource),
@@ -77,7 +77,7 @@ impl Chats {
         }
     }
 
-    async fn make(&self, caller: &Caller, new: &NewChat, chat: ChatId) -> Result<ChatView, Failure> {
+    async fn make_at(&self, caller: &Caller, new: &NewChat, chat: ChatId) -> Result<ChatView, Failure> {
         let store = &self.deps().store;
         let refused = |error: crate::store::StoreError| Failure::Refused(error.into());
         if store.log.head(chat.key()).await.map_err(refused)?.seq == 0 {
@@ -96,6 +96,80 @@ impl Chats {
             return view(self.command(caller, Whom::Chat(chat), command, Attempt::first()).await?);
         }
         view(self.question(caller, Whom::Chat(chat), Question::Chat).await.map_err(Failure::Refused)?)
+    }
+
+    /// Has a command done that makes no chat.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub async fn make(
+        &self,
+        caller: &Caller,
+        whom: Whom,
+        command: Command,
+        attempt: Attempt,
+    ) -> Result<Answer, ApiError> {
+        self.command(caller, whom, command, attempt).await.map_err(|failure| match failure {
+            Failure::Refused(error) => error,
+            Failure::KeyTaken => ApiError::internal("a command that makes no chat found its key taken"),
+        })
+    }
+
+    /// As [`Self::make`], for a command that nobody has tried before.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub async fn make_new(&self, caller: &Caller, whom: Whom, command: Command) -> Result<Answer, ApiError> {
+        self.make(caller, whom, command, Attempt::first()).await
+    }
+
+    /// Number of the chat's newest event; 0 when there is no such chat.
+    ///
+    /// # Errors
+    /// 503 when the store did not answer.
+    pub async fn newest(&self, chat: ChatKey) -> Result<u64, ApiError> {
+        Ok(self.deps().store.log.head(chat).await?.seq)
+    }
+
+    /// Makes the chat findable for an agent who is about to come in.
+    ///
+    /// # Errors
+    /// 503 when the store did not answer.
+    pub async fn announce(
+        &self,
+        caller: &Caller,
+        chat: ChatId,
+        created: Micros,
+        agent: AgentId,
+    ) -> Result<(), ApiError> {
+        let scope = Scope { agents: &[agent], channel: false, created: false };
+        Ok(self.deps().store.index.announce(caller.customer, chat, created, scope).await?)
+    }
+
+    /// The agent has left. Lists are filtered by the truth, so nothing is lost if this fails.
+    pub async fn forget(&self, caller: &Caller, chat: ChatId, agent: AgentId) {
+        if let Err(error) = self.deps().store.index.forget(caller.customer, chat, &[agent]).await {
+            tracing::warn!(%chat, %error, "chat stays in the list of an agent who left");
+        }
+    }
+
+    /// Deletes a chat, and takes it out of the lists.
+    ///
+    /// # Errors
+    /// As [`Self::command`].
+    pub async fn delete(&self, caller: &Caller, chat: ChatId) -> Result<ChatResource, ApiError> {
+        let whom = Whom::Chat(chat);
+        let Answer::Chat(view) = self.make_new(caller, whom, Command::Delete).await? else {
+            return Err(ApiError::internal("a chat answered with something else"));
+        };
+        let members = match self.question(caller, whom, Question::Participants).await {
+            Ok(Answer::Participants(all)) => all.into_iter().map(|one| AgentId(one.owner_id)).collect(),
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        if let Err(error) = self.deps().store.index.bury(caller.customer, chat, &members).await {
+            tracing::warn!(%chat, %error, "deleted chat stays in lists, where it is left out when they are read");
+        }
+        Ok(view.resource)
     }
 
     /// A page of a list of chats: those that the caller may see and that are wanted.

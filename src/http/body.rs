@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
@@ -38,6 +38,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             Ok(Self(parse(&bytes)?, bytes))
         })
     }
+}
+
+/// Reads a JSON object after something else of the request was looked at.
+///
+/// # Errors
+/// As the extractor.
+pub async fn read<T: DeserializeOwned + 'static>(request: &HttpRequest, body: web::Payload) -> Result<T, ApiError> {
+    JsonBody::from_request(request, &mut body.into_inner()).await.map(|JsonBody(value, _)| value)
 }
 
 async fn read_bounded(mut payload: Payload, announced: Option<usize>, bytes_max: usize) -> Result<Bytes, ApiError> {

@@ -19,7 +19,7 @@ use utoipa::{OpenApi, ToSchema};
 use uuid::Uuid;
 
 use crate::files::{Content, File, Files, Upload};
-use crate::model::{Caller, ChatId, FileId};
+use crate::model::{Caller, ChatId, FileId, Media};
 use crate::wire::error::ErrorEnvelope;
 use crate::wire::page::{Listed, PageQuery};
 use crate::wire::{ApiError, Reason, time};
@@ -137,6 +137,18 @@ impl FileDesk {
             tm_update: time::format(file.updated),
             tm_delete: String::new(),
         }
+    }
+
+    /// The file as a media of a message that is about to be posted in this chat; `None` when it
+    /// does not exist for the caller.
+    ///
+    /// # Errors
+    /// It is in as many chats as a file may be, or the store does not answer.
+    pub async fn attach(&self, caller: &Caller, chat: ChatId, id: FileId) -> Result<Option<Media>, ApiError> {
+        let is_member = async |chat: ChatId| self.membership.is_member(caller, chat).await;
+        let Some(file) = self.files.resolve(caller, id, is_member).await? else { return Ok(None) };
+        self.files.attach(&file, chat).await?;
+        Ok(Some(Media::File { file: file.id, name: file.name }))
     }
 
     /// The file, if the caller may see it.

@@ -6,19 +6,29 @@
 
 pub mod access_keys;
 pub mod agents;
+pub mod api;
 pub mod body;
+pub mod chats;
 pub mod credential;
 pub mod customers;
 pub mod docs;
 pub mod error;
 pub mod extract;
 pub mod files;
+pub mod health;
 pub mod listed;
 pub mod login;
+pub mod medias;
+pub mod messages;
+pub mod once;
+pub mod participants;
 pub mod ranges;
 pub mod rates;
+pub mod reactions;
 pub mod request_id;
+pub mod ws;
 
+use crate::chat::Chats;
 use crate::model::Limits;
 use crate::people::{AuthSettings, People};
 
@@ -27,6 +37,7 @@ use rates::Rates;
 /// What handlers see, behind `web::Data`; one for all workers.
 pub struct State {
     pub people: People,
+    pub chats: Chats,
     pub limits: Limits,
     pub rates: Rates,
     pub cookies: CookieRules,
@@ -44,9 +55,10 @@ pub struct CookieRules {
 impl State {
     /// Puts it together.
     #[must_use]
-    pub fn new(people: People, limits: Limits, auth: &AuthSettings) -> Self {
+    pub fn new(people: People, chats: Chats, limits: Limits, auth: &AuthSettings) -> Self {
         Self {
             people,
+            chats,
             rates: Rates::new(&limits),
             limits,
             cookies: CookieRules { secure: auth.cookie_secure, allowed_origins: auth.allowed_origins.clone() },
