@@ -47,9 +47,9 @@ pub enum HubError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("auth: {0}")]
+    #[error(transparent)]
     People(#[from] SetupError),
-    #[error("files.url: {0}")]
+    #[error(transparent)]
     Files(#[from] FilesError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -131,8 +131,7 @@ impl Hub {
         });
         let vitals =
             web::Data::new(Vitals { link: Arc::clone(&store.link), draining: AtomicBool::new(false), metrics });
-        let state =
-            web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
+        let state = web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
         let files = web::Data::new(FileDesk {
             files,
             membership: Arc::new(AskChats(chats.clone())),

@@ -55,9 +55,9 @@ pub async fn medias(
                 let id = id.ok_or_else(|| wrong("file_id must be a UUID"))?;
                 desk.attach(caller, chat, id).await?.ok_or_else(|| wrong("file_id: no such file"))?
             }
-            "link" => Media::Link { url: text(media.link_url, URL_BYTES_MAX).ok_or_else(|| {
-                wrong("link_url must have 1 to 2048 bytes")
-            })? },
+            "link" => Media::Link {
+                url: text(media.link_url, URL_BYTES_MAX).ok_or_else(|| wrong("link_url must have 1 to 2048 bytes"))?,
+            },
             "agent" => {
                 let agent = media.agent_id.as_deref().and_then(AgentId::parse);
                 Media::Agent { agent: agent.ok_or_else(|| wrong("agent_id must be a UUID"))? }

@@ -105,11 +105,8 @@ fn whose(chat: Option<ChatId>, parent: Option<MessageId>) -> Result<Option<Whom>
 
 fn stretch(page: &PageRequest) -> Page {
     let at = page.after.map(|token| token.at);
-    let side = if page.ascending {
-        Side::After(at.unwrap_or(Micros::ZERO))
-    } else {
-        Side::Before(at.unwrap_or(Micros::MAX))
-    };
+    let side =
+        if page.ascending { Side::After(at.unwrap_or(Micros::ZERO)) } else { Side::Before(at.unwrap_or(Micros::MAX)) };
     Page { side, limit: page.limit }
 }
 
