@@ -8,7 +8,9 @@ use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::{OpenApi, Ref, RefOr};
-use utoipa::{IntoResponses, Modify};
+use utoipa::{IntoResponses, Modify, PartialSchema, ToSchema};
+
+use crate::wire::error::ErrorEnvelope;
 
 /// How any call can be refused.
 pub struct Refused;
@@ -53,8 +55,8 @@ fn refusals(rows: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
     rows.iter().map(row).collect()
 }
 
-/// Adds the ways to carry a credential, and says that every call wants one of them; a call that
-/// wants none says so itself.
+/// Adds the form of a refusal and the ways to carry a credential, and says that every call wants
+/// one of them; a call that wants none says so itself.
 pub struct Credentials;
 
 impl Modify for Credentials {
@@ -72,11 +74,49 @@ impl Modify for Credentials {
             ),
         ];
         let components = api.components.get_or_insert_default();
+        let mut forms = vec![(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema())];
+        ErrorEnvelope::schemas(&mut forms);
+        components.schemas.extend(forms);
         let mut ways = Vec::new();
         for (name, scheme) in schemes {
             components.add_security_scheme(name, scheme);
             ways.push(SecurityRequirement::new(name, Vec::<String>::new()));
         }
         api.security = Some(ways);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{access_keys, agents, customers, login};
+    use utoipa::OpenApi as _;
+
+    #[test]
+    fn every_call_is_documented_with_how_it_is_refused() {
+        let mut api = login::Docs::openapi();
+        for docs in [customers::Docs::openapi(), agents::Docs::openapi(), access_keys::Docs::openapi()] {
+            api.merge(docs);
+        }
+        Credentials.modify(&mut api);
+        let text = serde_json::to_string(&api).expect("json");
+        let api: serde_json::Value = serde_json::from_str(&text).expect("json");
+        let mut names = Vec::new();
+        for (path, calls) in api["paths"].as_object().expect("paths") {
+            for (method, call) in calls.as_object().expect("calls") {
+                names.push(call["operationId"].as_str().expect("a name").to_owned());
+                for status in ["200", "400", "401", "403", "429", "500", "503"] {
+                    assert!(call["responses"].get(status).is_some(), "{method} {path}: {status}");
+                }
+                assert_eq!(path.contains("{id}"), call["parameters"][0]["name"] == "id", "{method} {path}");
+            }
+        }
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), all), (20, 20), "{names:?}");
+        for reference in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(api["components"]["schemas"].get(reference).is_some(), "{reference}");
+        }
     }
 }

@@ -28,6 +28,9 @@ pub mod reactions;
 pub mod request_id;
 pub mod ws;
 
+#[cfg(test)]
+mod tests;
+
 use crate::chat::Chats;
 use crate::model::Limits;
 use crate::people::{AuthSettings, People};

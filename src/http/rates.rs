@@ -15,6 +15,8 @@ use crate::wire::{ApiError, Reason};
 /// After so many calls those who have been quiet are forgotten. What is remembered is therefore
 /// at most this many, and whoever called within a burst's time.
 const CALLS_PER_PRUNE: u32 = 4_096;
+/// Seconds' worth of an agent's calls that may come at once.
+const BURST_OF_CALLS: u32 = 2;
 
 /// The limits of one node.
 pub struct Rates {
@@ -31,7 +33,10 @@ impl Rates {
     /// A limit of 0 is none.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        Self { agents: Limiter::new(limits.agent_per_second), addresses: Limiter::new(limits.auth_per_second) }
+        Self {
+            agents: Limiter::new(limits.agent_per_second, BURST_OF_CALLS),
+            addresses: Limiter::new(limits.auth_per_second, 1),
+        }
     }
 
     /// Counts a call of the agent.
@@ -52,10 +57,10 @@ impl Rates {
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    /// `per_second`, and bursts of twice that.
-    fn new(per_second: u32) -> Option<Self> {
+    /// `per_second`, and bursts of so many seconds' worth.
+    fn new(per_second: u32, burst_secs: u32) -> Option<Self> {
         let rate = NonZeroU32::new(per_second)?;
-        let burst = NonZeroU32::new(per_second.saturating_mul(2))?;
+        let burst = NonZeroU32::new(per_second.saturating_mul(burst_secs))?;
         let quota = Quota::per_second(rate).allow_burst(burst);
         Some(Self { limiter: DefaultKeyedRateLimiter::keyed(quota), calls: AtomicU32::new(0) })
     }
@@ -93,13 +98,13 @@ mod tests {
 
     #[test]
     fn a_burst_of_twice_the_rate_passes_and_one_more_waits() {
-        let limiter = Limiter::<AgentId>::new(3).expect("a limit");
+        let limiter = Limiter::<AgentId>::new(3, 2).expect("a limit");
         let (busy, other) = (AgentId::random(), AgentId::random());
         let passed = (0..10).filter(|_| limiter.call(&busy).is_ok()).count();
         assert_eq!(passed, 6);
         assert_eq!(limiter.call(&busy).map_err(|error| error.retry_after), Err(Some(1)));
         assert!(limiter.call(&other).is_ok());
-        assert!(Limiter::<AgentId>::new(0).is_none());
+        assert!(Limiter::<AgentId>::new(0, 2).is_none());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::record::{self, AgentRecord};
 use super::{DETAIL_CHARS_MAX, NAME_CHARS_MAX, People, check_text};
 
 /// Most characters of a username.
-const USERNAME_CHARS_MAX: usize = 255;
+pub(super) const USERNAME_CHARS_MAX: usize = 255;
 /// Attempts at a change that others keep getting ahead of.
 pub(super) const CHANGE_TRIES_MAX: usize = 16;
 /// Rows of one look at a list while everything in it is removed.

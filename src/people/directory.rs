@@ -1,5 +1,7 @@
 //! Who exists: agents as everybody of the customer sees them, and the two ways of being known.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,12 +12,17 @@ use crate::store::{List, NewRecord, Result, StoreError, Table};
 use crate::wire::time;
 
 use super::People;
+use super::agents::unique_name;
 use super::record::{self, AgentRecord, SightingRecord};
 use super::settings::Directory;
 use super::token::Claim;
 
 /// Look-ups of one call that are under way at once.
 const LOOKUPS_PARALLEL: usize = 32;
+/// Looks at a sighting that another node is about to write.
+const SIGHT_TRIES_MAX: usize = 20;
+/// The wait between two such looks.
+const SIGHT_WAIT: Duration = Duration::from_millis(10);
 
 /// An agent who exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,16 +196,7 @@ impl People {
     /// the agent at once write one and the same record.
     pub(super) async fn take_in(&self, claim: &Claim) -> Result<Option<AgentRecord>> {
         let records = &self.store().records;
-        let now = records.now().await?;
-        let seen = SightingRecord { at: now.0, gone: false };
-        let at = if self.sight(claim.customer, claim.agent, &seen).await? {
-            now.0
-        } else {
-            match self.sighting(claim.customer, claim.agent).await? {
-                Some((_, sighting, _)) if !sighting.gone => sighting.at,
-                _ => return Ok(None),
-            }
-        };
+        let Some(at) = self.first_seen(claim.customer, claim.agent).await? else { return Ok(None) };
         if let Some((agent, _)) = self.agent_record(claim.customer, claim.agent).await? {
             return Ok((!agent.deleted).then_some(agent));
         }
@@ -207,11 +205,11 @@ impl People {
         let mut agent = AgentRecord {
             id: claim.agent.0,
             customer: claim.customer.0,
-            unique: (!username.is_empty()).then(|| super::agents::unique_name(&username)),
+            unique: (!username.is_empty()).then(|| unique_name(&username)),
             name: if claim.name.is_empty() { username.clone() } else { named(&claim.name) },
             username,
             detail: String::new(),
-            status: AgentStatus::Available.as_str().to_owned(),
+            status: AgentStatus::Offline.as_str().to_owned(),
             permission: claim.permissions.0,
             password: None,
             created: at,
@@ -232,6 +230,22 @@ impl People {
         Ok(Some(agent))
     }
 
+    /// When the agent was seen first, which may be now; `None` when it is gone.
+    async fn first_seen(&self, customer: CustomerId, id: AgentId) -> Result<Option<u64>> {
+        for _ in 0..SIGHT_TRIES_MAX {
+            let now = self.store().records.now().await?;
+            if self.sight(customer, id, &SightingRecord { at: now.0, gone: false }).await? {
+                return Ok(Some(now.0));
+            }
+            if let Some((_, sighting, _)) = self.sighting(customer, id).await? {
+                return Ok((!sighting.gone).then_some(sighting.at));
+            }
+            // Another node has claimed the name and is about to write the record.
+            tokio::time::sleep(SIGHT_WAIT).await;
+        }
+        Err(unfinished())
+    }
+
     /// From now on the agent is not taken in again, whatever its tokens say.
     pub(super) async fn mark_gone(&self, customer: CustomerId, id: AgentId, created: Micros) -> Result<()> {
         let gone = SightingRecord { at: created.0, gone: true };
@@ -239,7 +253,7 @@ impl People {
             return Ok(());
         }
         let Some((place, sighting, bytes)) = self.sighting(customer, id).await? else {
-            return Err(StoreError::Corrupt("unique name without its record".to_owned()));
+            return Err(unfinished());
         };
         if sighting.gone {
             return Ok(());
@@ -273,6 +287,10 @@ impl People {
         let Some(bytes) = records.get(Table::Agents, owner, place).await? else { return Ok(None) };
         Ok(Some((place, record::read("sighting", &bytes)?, bytes)))
     }
+}
+
+fn unfinished() -> StoreError {
+    StoreError::Unavailable("another node is taking this agent in".to_owned())
 }
 
 /// Shares the table's names with the agents' addresses, which all have an `@`.
