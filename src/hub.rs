@@ -47,9 +47,9 @@ pub enum HubError {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("auth: {0}")]
+    #[error(transparent)]
     People(#[from] SetupError),
-    #[error("files.url: {0}")]
+    #[error(transparent)]
     Files(#[from] FilesError),
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),

@@ -1,8 +1,6 @@
 //! The binary: settings, log, hub; no logic of its own.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use talk_hub::hub::{Hub, HubError};
@@ -32,18 +30,16 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = actix_web::rt::System::new().block_on(run(&arguments));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // The log may not be set up, and whoever starts a hub by hand looks here.
-            let _ = writeln!(std::io::stderr(), "talk-hub: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(error) = ended else { return ExitCode::SUCCESS };
+    // The log may not be set up, and whoever starts a hub by hand looks here.
+    let _ = writeln!(std::io::stderr(), "talk-hub: {error}");
+    ExitCode::FAILURE
 }
 
 async fn run(arguments: &Arguments) -> Result<(), HubError> {
-    let mut settings = Settings::load(arguments.config.as_deref(), std::env::vars())?;
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    let mut settings = Settings::load(arguments.config.as_deref(), environment)?;
     if let Some(Command::Health) = arguments.command {
         return Ok(probe::is_alive(settings.server.bind)?);
     }
@@ -56,8 +52,7 @@ async fn run(arguments: &Arguments) -> Result<(), HubError> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}", hub.address())?;
     if arguments.demo {
-        let guide = hub.demo().await?.guide(hub.address());
-        writeln!(out, "{guide}")?;
+        write!(out, "{}", hub.demo().await?.guide(hub.address()))?;
     }
     out.flush()?;
     hub.run_until_stopped().await

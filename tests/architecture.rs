@@ -229,16 +229,18 @@ fn every_file_says_what_it_is_and_is_short() {
     assert_none(&wrong, "files");
 }
 
-/// Tests wait for events. One place polls, and it alone sleeps.
+/// Tests wait for events. Where one must poll, it does so at the one interval of its binary.
 #[test]
 fn tests_do_not_sleep() {
-    let mut sleeps = Vec::new();
+    let mut wrong = Vec::new();
     for source in below("tests", ".rs").into_iter().filter(|source| source.path != "tests/architecture.rs") {
-        for (number, line) in source.code().filter(|(_, line)| line.contains("sleep(")) {
-            sleeps.push(format!("{}:{number} {}", source.path, line.trim()));
+        for (number, line) in source.code() {
+            if line.contains("sleep(") && !line.contains("sleep(POLL_EVERY)") {
+                wrong.push(format!("{}:{number} {}", source.path, line.trim()));
+            }
         }
     }
-    assert!(sleeps.len() <= 1, "more than the one polling interval:\n{}", sleeps.join("\n"));
+    assert_none(&wrong, "wait for what is to happen, and poll with sleep(POLL_EVERY)");
 }
 
 #[test]
@@ -307,6 +309,23 @@ fn every_metric_is_explained_to_operators() {
         .map(|(name, _)| (*name).to_owned())
         .collect();
     assert_none(&missing, "not in docs/operations.md");
+}
+
+#[test]
+fn the_limits_in_the_readme_are_those_of_the_settings() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).expect("README.md");
+    let mut rows = 0;
+    let mut wrong = Vec::new();
+    for row in readme.lines().filter_map(|line| line.strip_prefix("| `limits.")) {
+        let (key, rest) = row.split_once("` | ").expect("a key and a value");
+        let value = rest.split(' ').next().unwrap_or_default().replace(',', "");
+        rows += 1;
+        if !talk_hub::settings::BASE.contains(&format!("\n{key} = {value}\n")) {
+            wrong.push(format!("limits.{key} is not {value}"));
+        }
+    }
+    assert!(rows > 10, "the table is gone");
+    assert_none(&wrong, "README.md and config/base.toml differ");
 }
 
 /// At the top there is only what a newcomer needs; the rest has its folder or begins with a dot.

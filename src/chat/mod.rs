@@ -24,6 +24,8 @@ pub mod recent;
 pub mod registry;
 pub mod room;
 pub mod rules;
+#[cfg(test)]
+pub(crate) mod trial;
 
 pub use asking::Failure;
 pub use command::{Answer, Command, Question};

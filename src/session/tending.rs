@@ -44,7 +44,7 @@ impl Switchboard {
                 self.close(&session, CloseCause::CredentialEnded);
             } else if now.duration_since(session.heard.get()) >= self.shared().idle {
                 self.close(&session, CloseCause::Idle);
-            } else if (turn + session.key.0) % every == 0 {
+            } else if (turn + session.key.0).is_multiple_of(every) {
                 // Spread by the session's number, so that not all ping in one second.
                 session.outbox.ping();
             }

@@ -10,6 +10,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::chat::trial;
 use crate::http::{State, request_id};
 use crate::model::message::{Media, Owner, Post};
 use crate::model::{AgentId, ChatKind, CustomerId, Event, Micros, Nonce, ParticipantId};
@@ -69,7 +70,12 @@ impl Desk {
             public_url: String::from("https://talk.test"),
             wait: Duration::from_secs(5),
         });
-        let state = web::Data::new(State::new(people.clone(), settings.limits.clone(), &settings.auth));
+        let state = web::Data::new(State::new(
+            people.clone(),
+            trial::chats(&store, &settings),
+            settings.limits.clone(),
+            &settings.auth,
+        ));
         let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/v1.0/service_agents/files", socket.local_addr().expect("an address"));
         let server = HttpServer::new(move || {

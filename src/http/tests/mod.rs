@@ -7,6 +7,7 @@ use actix_web::{App, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
+use crate::chat::trial;
 use crate::people::{AuthSettings, People, Secret};
 use crate::settings::Settings;
 use crate::store::Opened;
@@ -38,7 +39,8 @@ fn home(change: impl Fn(&mut Settings)) -> Home {
     let opened = embedded::open(dir.path(), bounds).expect("a store");
     let auth: &AuthSettings = &settings.auth;
     let people = People::new(opened.store.clone(), auth).expect("people");
-    let state = web::Data::new(State::new(people, settings.limits.clone(), auth));
+    let state =
+        web::Data::new(State::new(people, trial::chats(&opened.store, &settings), settings.limits.clone(), auth));
     Home { _dir: dir, opened, state }
 }
 
