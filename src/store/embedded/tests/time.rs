@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::future::try_join_all;
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 
 use super::super::*;
@@ -76,16 +77,15 @@ async fn what_has_expired_is_let_go() {
     let (opened, hands) = with_clock(dir.path());
     let (customer, agent, stays) = (CustomerId::random(), AgentId::random(), AgentId::random());
     let Opened { store, close, heard: _heard } = opened;
-    for number in 0..600 {
-        store.index.claim_key(customer, agent, &number.to_string(), b"x", 1_000).await.unwrap();
-    }
+    let keys: Vec<_> = (0..600).map(|number| number.to_string()).collect();
+    let claims = keys.iter().map(|key| store.index.claim_key(customer, agent, key, b"x", 1_000));
+    try_join_all(claims).await.unwrap();
     // As many as the keys, more than one step lets go: when all chats are gone, so are all keys.
     let chats: Vec<_> = (0..600).map(|_| ChatId::random()).collect();
-    for chat in &chats {
-        let scope = Scope { agents: &[agent, stays], channel: false, created: false };
-        store.index.announce(customer, *chat, Micros(7), scope).await.unwrap();
-        store.index.forget(customer, *chat, &[agent]).await.unwrap();
-    }
+    let leaver = [agent];
+    let scope = Scope { agents: &[agent, stays], channel: false, created: false };
+    try_join_all(chats.iter().map(|chat| store.index.announce(customer, *chat, Micros(7), scope))).await.unwrap();
+    try_join_all(chats.iter().map(|chat| store.index.forget(customer, *chat, &leaver))).await.unwrap();
     let start = 1_000 * tidy::HOUR;
     hands.set(start + tidy::HOUR - 1);
     let scope = Scope { agents: &[agent], channel: false, created: false };

@@ -27,8 +27,6 @@ async fn no_trace_of_a_deleted_text_is_left_in_the_closed_file() {
         let chat = chats[number % 3];
         messages.push((chat, say(&store, chat, &format!("<gone {number}> {filling} <end {number}>")).await.at));
     }
-    // redb leaves copies of pages behind, which is what this is about.
-    assert!(traces(dir.path(), "<gone ") > messages.len());
     // Deletions in one batch with other deletions and with new messages in the same pages.
     let mut deletions = Vec::new();
     for (number, (chat, at)) in messages.iter().copied().enumerate().filter(|(number, _)| number % 7 != 0) {
