@@ -4,6 +4,7 @@
 //! `<scope>:<uuid>:<resource>:<event>:<resource id>`.
 
 use crate::model::{AgentId, Caller, ChatId, CustomerId};
+use crate::wire::frames::AGENT_STATUS_UPDATED;
 use crate::wire::{ApiError, Reason};
 
 use super::desk::Outgoing;
@@ -91,7 +92,7 @@ impl Topic {
     /// Whether it asks for the status of agents.
     #[must_use]
     pub fn matches_status(&self, agent: AgentId) -> bool {
-        prefix_of(&self.rest, &["agent", "agent_status_updated", &agent.to_string()])
+        prefix_of(&self.rest, &["agent", AGENT_STATUS_UPDATED, &agent.to_string()])
     }
 }
 

@@ -18,6 +18,7 @@ use super::listed::listed;
 
 /// An access key to make.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "nightly report", "expire": 2_592_000}))]
 pub struct AccessKeyCreate {
     pub name: Option<String>,
     pub detail: Option<String>,
@@ -28,6 +29,7 @@ pub struct AccessKeyCreate {
 
 /// What to change; absent or null keeps.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "weekly report"}))]
 pub struct AccessKeyUpdate {
     pub name: Option<String>,
     pub detail: Option<String>,

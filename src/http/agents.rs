@@ -16,7 +16,8 @@ use super::docs::{Conflict, NotFound, Refused};
 use super::extract::{AgentOrOperator, Authed, Id, Paging};
 use super::listed::listed;
 
-/// An agent to make. It has no `Debug`: the password is in no log.
+/// An agent to make.
+// No `Debug`: the password is in no log.
 #[derive(Deserialize, ToSchema)]
 pub struct AgentCreate {
     /// Whose agent it becomes: needed with the admin token, else the caller's customer.
@@ -24,6 +25,7 @@ pub struct AgentCreate {
     /// An e-mail address; nobody else may have it, in whichever case.
     #[schema(example = "alice@demo.test")]
     pub username: String,
+    #[schema(example = "a long sentence is a good password")]
     pub password: String,
     pub name: Option<String>,
     pub detail: Option<String>,
@@ -33,15 +35,18 @@ pub struct AgentCreate {
 
 /// What to change; absent or null keeps.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Alice", "permission": 48}))]
 pub struct AgentUpdate {
     pub name: Option<String>,
     pub detail: Option<String>,
+    /// Bits: 16 agent, 32 customer admin, 64 customer manager.
     pub permission: Option<u64>,
     pub password: Option<String>,
 }
 
 /// What an agent changes of itself; absent or null keeps.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Alice", "detail": "Second floor"}))]
 pub struct MeUpdate {
     pub name: Option<String>,
     pub detail: Option<String>,
@@ -58,6 +63,7 @@ pub struct StatusUpdate {
 /// A new password.
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordUpdate {
+    #[schema(example = "a long sentence is a good password")]
     pub password: String,
 }
 
@@ -96,13 +102,17 @@ type Answer = Result<web::Json<AgentBody>, ApiError>;
 type Page = Result<web::Json<Listed<AgentBody>>, ApiError>;
 
 /// List the customer's agents
+///
+/// For any agent of the customer, newest first.
 #[utoipa::path(get, path = "/v1.0/agents", tag = "agents", operation_id = "list_agents",
     params(PageQuery), responses((status = 200, body = Listed<AgentBody>), Refused))]
 pub async fn list(state: web::Data<State>, Authed(who, Paging(page)): Authed<Paging>) -> Page {
     page_of(&state, &who.caller, &page).await
 }
 
-/// List the customer's agents
+/// List the caller's colleagues
+///
+/// The same as `/v1.0/agents`.
 #[utoipa::path(get, path = "/v1.0/service_agents/agents", tag = "agents", operation_id = "list_colleagues",
     params(PageQuery), responses((status = 200, body = Listed<AgentBody>), Refused))]
 pub async fn list_colleagues(state: web::Data<State>, Authed(who, Paging(page)): Authed<Paging>) -> Page {
@@ -121,7 +131,9 @@ pub async fn get(state: web::Data<State>, Authed(who, Id(id)): Authed<Id<AgentId
     agent_of(&state, who.caller.customer, id).await
 }
 
-/// One agent of the customer
+/// One of the caller's colleagues
+///
+/// The same as `/v1.0/agents/{id}`.
 #[utoipa::path(get, path = "/v1.0/service_agents/agents/{id}", tag = "agents", operation_id = "get_colleague",
     params(("id" = uuid::Uuid, Path)), responses((status = 200, body = AgentBody), Refused, NotFound))]
 pub async fn get_colleague(state: web::Data<State>, Authed(who, Id(id)): Authed<Id<AgentId>>) -> Answer {
@@ -138,6 +150,8 @@ async fn agent_of(state: &State, customer: CustomerId, id: AgentId) -> Answer {
 ///
 /// For an admin or a manager of the customer, or with the admin token and a `customer_id`.
 #[utoipa::path(post, path = "/v1.0/agents", tag = "agents", operation_id = "create_agent",
+    security(("bearer" = []), ("token" = []), ("token_cookie" = []), ("accesskey" = []), ("accesskey_cookie" = []),
+        ("admin_token" = [])),
     request_body = AgentCreate, responses((status = 200, body = AgentBody), Refused, NotFound, Conflict))]
 pub async fn create(
     state: web::Data<State>,

@@ -26,10 +26,14 @@ use super::participants::{self, ParticipantCreate};
 
 /// A chat to make.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"type": "group", "name": "Night shift", "detail": "Who is on",
+    "participants": [{"owner_type": "agent", "owner_id": "7dd4fad3-0378-4725-9e1b-93bc5821d9c7"}]}))]
 pub struct ChatCreate {
     /// `direct`, `group` or `talk`; `normal` is taken as `group`.
     pub r#type: Option<String>,
+    /// At most `limits.name_chars_max` characters.
     pub name: Option<String>,
+    /// At most `limits.detail_chars_max` characters.
     pub detail: Option<String>,
     /// The others. The caller is a member, listed or not.
     pub participants: Option<Vec<ParticipantCreate>>,
@@ -37,6 +41,7 @@ pub struct ChatCreate {
 
 /// What to change; what is absent or null stays, `""` clears.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Day shift", "detail": ""}))]
 pub struct ChatUpdate {
     pub name: Option<String>,
     pub detail: Option<String>,
@@ -105,9 +110,10 @@ fn place(view: &ChatView) -> (crate::model::Micros, Uuid) {
 
 /// Make a chat
 ///
-/// All of it or none. A live direct chat of the two is returned as it is.
+/// All of it or none. The caller is a member, listed or not. A live direct chat of the two is
+/// returned as it is, whoever asks.
 #[utoipa::path(post, path = "/v1.0/service_agents/talk_chats", tag = "chats", operation_id = "create_chat",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat gives the first answer again")),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = ChatCreate, responses((status = 200, body = ChatResource), Refused, NotFound, Conflict))]
 pub async fn create(
     state: web::Data<State>,
@@ -196,6 +202,8 @@ fn chat(answer: Answer) -> Result<ChatView, ApiError> {
 }
 
 /// Change a chat's name or detail
+///
+/// For its members.
 #[utoipa::path(put, path = "/v1.0/service_agents/talk_chats/{id}", tag = "chats", operation_id = "update_chat",
     params(("id" = Uuid, Path)), request_body = ChatUpdate,
     responses((status = 200, body = ChatResource), Refused, NotFound, Conflict))]
@@ -214,7 +222,7 @@ pub async fn update(
 
 /// Delete a chat
 ///
-/// It can still be read by its members, and changed by nobody. A repeat answers the same.
+/// For its members, who can still read it; nobody changes it any more. A repeat answers the same.
 #[utoipa::path(delete, path = "/v1.0/service_agents/talk_chats/{id}", tag = "chats", operation_id = "delete_chat",
     params(("id" = Uuid, Path)), responses((status = 200, body = ChatResource), Refused, NotFound))]
 pub async fn delete(
@@ -226,7 +234,7 @@ pub async fn delete(
 
 /// Join a public channel
 ///
-/// A member already gets the existing record.
+/// For any agent of the customer. A member already gets the existing record.
 #[utoipa::path(post, path = "/v1.0/service_agents/talk_chats/{id}/join", tag = "chats", operation_id = "join_chat",
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ParticipantResource), Refused, NotFound, Conflict))]

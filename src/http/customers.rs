@@ -17,6 +17,7 @@ use super::listed::listed;
 /// A customer to make.
 #[derive(Deserialize, ToSchema)]
 pub struct CustomerCreate {
+    #[schema(example = "Demo")]
     pub name: String,
     pub detail: Option<String>,
 }
@@ -37,7 +38,7 @@ pub struct Docs;
 ///
 /// Takes the admin token.
 #[utoipa::path(post, path = "/v1.0/customers", tag = "customers", operation_id = "create_customer",
-    request_body = CustomerCreate, responses((status = 200, body = CustomerBody), Refused))]
+    security(("admin_token" = [])),    request_body = CustomerCreate, responses((status = 200, body = CustomerBody), Refused))]
 pub async fn create(
     state: web::Data<State>,
     AdminToken(JsonBody(new, _)): AdminToken<JsonBody<CustomerCreate>>,
@@ -50,7 +51,7 @@ pub async fn create(
 ///
 /// Takes the admin token.
 #[utoipa::path(get, path = "/v1.0/customers", tag = "customers", operation_id = "list_customers",
-    params(PageQuery), responses((status = 200, body = Listed<CustomerBody>), Refused))]
+    security(("admin_token" = [])),    params(PageQuery), responses((status = 200, body = Listed<CustomerBody>), Refused))]
 pub async fn list(
     state: web::Data<State>,
     AdminToken(Paging(page)): AdminToken<Paging>,

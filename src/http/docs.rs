@@ -1,13 +1,17 @@
 //! What every call has in common in `/openapi.json`: how one is refused, and how one comes in.
+//! [`Conventions`] says it once for all of them, after the parts were put together.
 
 use std::collections::BTreeMap;
 
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{OpenApi, Ref, RefOr};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
 use utoipa::{IntoResponses, Modify, PartialSchema, ToSchema};
 
 use crate::wire::error::ErrorEnvelope;
@@ -49,40 +53,97 @@ impl IntoResponses for Conflict {
 fn refusals(rows: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
     let row = |(status, text): &(&str, &str)| {
         let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorEnvelope"))).build();
-        let response = ResponseBuilder::new().description(*text).content("application/json", body).build();
-        ((*status).to_owned(), RefOr::T(response))
+        let mut response = ResponseBuilder::new().description(*text).content("application/json", body);
+        if matches!(*status, "429" | "503") {
+            let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+            let header =
+                HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait before the next try"));
+            response = response.header("Retry-After", header.build());
+        }
+        ((*status).to_owned(), RefOr::T(response.build()))
     };
     rows.iter().map(row).collect()
 }
 
-/// Adds the form of a refusal and the ways to carry a credential, and says that every call wants
-/// one of them; a call that wants none says so itself.
-pub struct Credentials;
+/// Says for all calls what is the same everywhere: the form of a refusal, the ways to carry a
+/// credential (every call wants one; one that does not says so itself), and, where a call does not
+/// say it better, what an id, a key and a success are.
+pub struct Conventions;
 
-impl Modify for Credentials {
+impl Modify for Conventions {
     fn modify(&self, api: &mut OpenApi) {
-        let text = "a token or an access key (`vb_...`)";
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
-        let schemes = [
-            ("bearer", SecurityScheme::Http(bearer)),
-            ("token", SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description("token", text)))),
-            ("token_cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description("token", text)))),
-            ("accesskey", SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description("accesskey", text)))),
-            (
-                "accesskey_cookie",
-                SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description("accesskey", text))),
-            ),
-        ];
         let components = api.components.get_or_insert_default();
         let mut forms = vec![(ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema())];
         ErrorEnvelope::schemas(&mut forms);
         components.schemas.extend(forms);
+        name_rows(&mut components.schemas);
         let mut ways = Vec::new();
-        for (name, scheme) in schemes {
+        for (name, scheme) in credentials() {
             components.add_security_scheme(name, scheme);
-            ways.push(SecurityRequirement::new(name, Vec::<String>::new()));
+            if name != ADMIN {
+                ways.push(SecurityRequirement::new(name, Vec::<String>::new()));
+            }
         }
         api.security = Some(ways);
+        for item in api.paths.paths.values_mut() {
+            let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+            calls.into_iter().flatten().for_each(complete);
+        }
+    }
+}
+
+/// The scheme of calls that take the operator's token.
+const ADMIN: &str = "admin_token";
+
+fn credentials() -> Vec<(&'static str, SecurityScheme)> {
+    let text = "A token or an access key (`vb_...`)";
+    let bearer = |text: &str| {
+        SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build())
+    };
+    let query = |name: &str| SecurityScheme::ApiKey(ApiKey::Query(ApiKeyValue::with_description(name, text)));
+    let cookie = |name: &str| SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(name, text)));
+    vec![
+        ("bearer", bearer(text)),
+        ("token", query("token")),
+        ("token_cookie", cookie("token")),
+        ("accesskey", query("accesskey")),
+        ("accesskey_cookie", cookie("accesskey")),
+        (ADMIN, bearer("The operator's token, `auth.admin_token`; also as `?token=`")),
+    ]
+}
+
+/// Rows of pages are named, as they are elsewhere, instead of spelled out again.
+fn name_rows(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let names: Vec<String> = schemas.keys().cloned().collect();
+    for (page, schema) in schemas.iter_mut() {
+        let Some(row) = page.strip_prefix("Listed_").filter(|row| names.iter().any(|name| name == row)) else {
+            continue;
+        };
+        let RefOr::T(Schema::Object(page)) = schema else { continue };
+        if let Some(RefOr::T(Schema::Array(rows))) = page.properties.get_mut("result") {
+            rows.items = ArrayItems::RefOrSchema(Box::new(RefOr::Ref(Ref::from_schema_name(row))));
+        }
+    }
+}
+
+/// Fills in what a call does not say of its parameters and its success.
+fn complete(call: &mut Operation) {
+    for parameter in call.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        let text = match parameter.name.as_str() {
+            "id" => "The resource's",
+            "pid" => "The participant record's",
+            "Idempotency-Key" => {
+                "1 to 128 visible ASCII characters. A repeat within 24 hours gives the first answer again"
+            }
+            _ => continue,
+        };
+        parameter.description.get_or_insert_with(|| text.to_owned());
+    }
+    if let Some(RefOr::T(success)) = call.responses.responses.get_mut("200")
+        && success.description.is_empty()
+    {
+        "It is done, and this is how things are now".clone_into(&mut success.description);
     }
 }
 
@@ -98,7 +159,7 @@ mod tests {
         for docs in [customers::Docs::openapi(), agents::Docs::openapi(), access_keys::Docs::openapi()] {
             api.merge(docs);
         }
-        Credentials.modify(&mut api);
+        Conventions.modify(&mut api);
         let text = serde_json::to_string(&api).expect("json");
         let api: serde_json::Value = serde_json::from_str(&text).expect("json");
         let mut names = Vec::new();
@@ -114,7 +175,7 @@ mod tests {
         let all = names.len();
         names.sort();
         names.dedup();
-        assert_eq!((names.len(), all), (20, 20), "{names:?}");
+        assert_eq!((names.len(), all), (21, 21), "{names:?}");
         for reference in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(api["components"]["schemas"].get(reference).is_some(), "{reference}");
         }

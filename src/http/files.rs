@@ -77,6 +77,7 @@ pub struct Docs;
 
 /// An uploaded file.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = File)]
 pub struct FileBody {
     pub id: Uuid,
     pub customer_id: Uuid,
@@ -332,7 +333,8 @@ async fn drop_rest(form: &mut Multipart, wait: Duration) {
 /// All of it, or one stretch (`Range: bytes=0-99`). For whom the record is for. It comes as an
 /// attachment, of a type that browsers do not run.
 #[utoipa::path(get, path = "/v1.0/service_agents/files/{id}/file", tag = "files", operation_id = "download_file",
-    params(("id" = Uuid, Path), ("Range" = Option<String>, Header, example = "bytes=0-99")),
+    params(("id" = Uuid, Path), ("Range" = Option<String>, Header,
+        description = "One stretch of bytes", example = "bytes=0-99")),
     responses((status = 200, description = "All of it", content_type = "application/octet-stream"),
         (status = 206, description = "The stretch", content_type = "application/octet-stream"),
         (status = 304, description = "What `If-None-Match` names is what there is"),

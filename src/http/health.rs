@@ -22,7 +22,7 @@ pub struct Vitals {
 /// How the hub is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
-    /// `ok`, or why not: `store unavailable`, `draining`.
+    /// `ok`, or why not: `store unavailable`, `draining`. To a ping: `pong`.
     pub status: &'static str,
 }
 
@@ -40,7 +40,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[openapi(paths(ping, live, ready, metrics))]
 pub struct Docs;
 
-/// Says pong
+/// Say pong
+///
+/// It tells that somebody listens, and nothing else.
 #[utoipa::path(get, path = "/ping", tag = "health", operation_id = "ping", security(()),
     responses((status = 200, body = Health)))]
 pub async fn ping() -> web::Json<Health> {
@@ -58,7 +60,7 @@ pub async fn live() -> web::Json<Health> {
 ///
 /// The store answers, what others write is heard, and the node is not leaving.
 #[utoipa::path(get, path = "/health/ready", tag = "health", operation_id = "ready", security(()),
-    responses((status = 200, body = Health), (status = 503, body = Health)))]
+    responses((status = 200, body = Health), (status = 503, description = "Not now", body = Health)))]
 pub async fn ready(vitals: web::Data<Vitals>) -> HttpResponse {
     let status = if vitals.draining.load(Ordering::Acquire) {
         "draining"
@@ -72,7 +74,7 @@ pub async fn ready(vitals: web::Data<Vitals>) -> HttpResponse {
 
 /// Counters, for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "health", operation_id = "metrics", security(()),
-    responses((status = 200, body = String, content_type = "text/plain")))]
+    responses((status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain")))]
 pub async fn metrics(vitals: web::Data<Vitals>) -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(vitals.metrics.render())
 }

@@ -12,7 +12,8 @@ use super::State;
 use super::body::JsonBody;
 use super::docs::Refused;
 
-/// Who signs in. It has no `Debug`: the password is in no log.
+/// Who signs in.
+// No `Debug`: the password is in no log.
 #[derive(Deserialize, ToSchema)]
 pub struct Login {
     #[schema(example = "alice@demo.test")]
@@ -24,26 +25,30 @@ pub struct Login {
 /// Who signed in, with the token for the calls to come.
 #[derive(Serialize, ToSchema)]
 pub struct LoginBody {
+    #[schema(example = "alice@demo.test")]
     pub username: String,
+    /// Goes with the calls to come, until it expires.
     pub token: String,
 }
 
 /// The routes of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
-    for path in ["/auth/login", "/v1.0/auth/login"] {
-        config.service(web::resource(path).route(web::post().to(login)));
-    }
+    config
+        .service(web::resource("/auth/login").route(web::post().to(login)))
+        .service(web::resource("/v1.0/auth/login").route(web::post().to(login_below_base)));
 }
 
 /// The docs of this file.
 #[derive(OpenApi)]
-#[openapi(paths(login))]
+#[openapi(paths(login, login_below_base))]
 pub struct Docs;
 
 /// Sign in
 ///
-/// The token is in the answer and in the cookie `token`. Also at `/v1.0/auth/login`.
-#[utoipa::path(post, path = "/auth/login", tag = "auth", request_body = Login, security(()),
+/// The token is in the answer and in the cookie `token`. Which of user and password was wrong is not
+/// told.
+#[utoipa::path(post, path = "/auth/login", tag = "auth", operation_id = "login", request_body = Login,
+    security(()),
     responses((status = 200, body = LoginBody), Refused))]
 pub async fn login(
     state: web::Data<State>,
@@ -66,4 +71,17 @@ pub async fn login(
         .finish();
     let body = LoginBody { username: signed_in.username, token: signed_in.token };
     Ok(HttpResponse::Ok().cookie(cookie).json(body))
+}
+
+/// Sign in, at the address that the other calls share
+///
+/// The same as `/auth/login`.
+#[utoipa::path(post, path = "/v1.0/auth/login", tag = "auth", operation_id = "login_below_base",
+    request_body = Login, security(()), responses((status = 200, body = LoginBody), Refused))]
+pub async fn login_below_base(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    login(state, request, payload).await
 }

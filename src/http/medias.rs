@@ -17,6 +17,7 @@ const ADDRESS_BYTES_MAX: usize = 4_096;
 
 /// Something to attach. Which fields apply depends on `type`.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"type": "link", "link_url": "https://example.com/plan"}))]
 pub struct MediaCreate {
     /// `file`, `link`, `agent`, `address`, or a MIME type.
     pub r#type: Option<String>,

@@ -21,15 +21,20 @@ use super::files::FileDesk;
 use super::medias::{MediaCreate, medias};
 use super::once::{once, replay_message};
 
-/// A message to post.
+/// A message to post. It has a text, or medias, or both.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"chat_id": "6c1fd2a4-9f6c-4d43-8ad0-2f6f3b0b7f21", "type": "normal", "text": "Hello Bob",
+    "medias": [{"type": "link", "link_url": "https://example.com/plan"}]}))]
 pub struct MessageCreate {
+    /// The chat to post it in.
     pub chat_id: Option<String>,
     /// `normal`, which is also what is taken when it is absent.
     pub r#type: Option<String>,
     /// The message of the same chat that this one replies to; absent, null or `""`: none.
     pub parent_id: Option<String>,
+    /// At most `limits.text_bytes_max` bytes.
     pub text: Option<String>,
+    /// At most `limits.medias_max`.
     pub medias: Option<Vec<MediaCreate>>,
 }
 
@@ -121,8 +126,10 @@ fn optional<T>(text: Option<&str>, field: &str, parse: fn(&str) -> Option<T>) ->
 }
 
 /// Post a message
+///
+/// For members. Once this is answered, everybody in the chat gets it.
 #[utoipa::path(post, path = "/v1.0/service_agents/talk_messages", tag = "messages", operation_id = "create_message",
-    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat gives the first answer again")),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = MessageCreate, responses((status = 200, body = MessageResource), Refused, NotFound, Conflict))]
 pub async fn create(
     state: web::Data<State>,
@@ -201,6 +208,8 @@ impl Draft {
 }
 
 /// One message
+///
+/// For members of its chat.
 #[utoipa::path(get, path = "/v1.0/service_agents/talk_messages/{id}", tag = "messages", operation_id = "get_message",
     params(("id" = Uuid, Path)), responses((status = 200, body = MessageResource), Refused, NotFound))]
 pub async fn get(

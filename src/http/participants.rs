@@ -19,9 +19,11 @@ use super::once::{once, replay};
 
 /// An agent to take in.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"owner_type": "agent", "owner_id": "7dd4fad3-0378-4725-9e1b-93bc5821d9c7"}))]
 pub struct ParticipantCreate {
     /// `agent`, which is also what is taken when it is absent.
     pub owner_type: Option<String>,
+    /// The agent's id.
     pub owner_id: Option<String>,
 }
 
@@ -55,7 +57,8 @@ pub struct Docs;
 
 /// List a chat's participants
 ///
-/// Newest joined first, all of them.
+/// All of them, newest joined first. For its members; of a public channel for every agent of the
+/// customer.
 #[utoipa::path(get, path = "/v1.0/service_agents/talk_chats/{id}/participants", tag = "participants",
     operation_id = "list_participants", params(("id" = Uuid, Path)),
     responses((status = 200, body = Vec<ParticipantResource>), Refused, NotFound))]
@@ -152,7 +155,8 @@ async fn name_of(state: &State, caller: &Caller, agent: AgentId) -> Result<Strin
 
 /// Take a participant out
 ///
-/// Oneself: to leave. Answers with the record that is no more.
+/// For members; oneself: to leave. Answers with the record that is no more. A direct chat keeps its
+/// two.
 #[utoipa::path(delete, path = "/v1.0/service_agents/talk_chats/{id}/participants/{pid}", tag = "participants",
     operation_id = "remove_participant", params(("id" = Uuid, Path), ("pid" = Uuid, Path)),
     responses((status = 200, body = ParticipantResource), Refused, NotFound, Conflict))]

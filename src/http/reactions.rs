@@ -17,6 +17,7 @@ use super::messages::{message, place};
 
 /// An emoji.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"emoji": "\u{1F44D}"}))]
 pub struct ReactionBody {
     /// A character or a name, such as `thumbsup`.
     pub emoji: Option<String>,
@@ -26,6 +27,7 @@ pub struct ReactionBody {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ReactionQuery {
+    /// The emoji to take back, escaped.
     pub emoji: Option<String>,
 }
 
@@ -42,7 +44,7 @@ pub struct Docs;
 
 /// React to a message
 ///
-/// The same emoji again changes nothing.
+/// For members. The same emoji again changes nothing.
 #[utoipa::path(post, path = "/v1.0/service_agents/talk_messages/{id}/reactions", tag = "reactions",
     operation_id = "add_reaction", params(("id" = Uuid, Path)), request_body = ReactionBody,
     responses((status = 200, body = MessageResource), Refused, NotFound, Conflict))]

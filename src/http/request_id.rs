@@ -1,12 +1,13 @@
-//! The outermost layer: every request gets an id, every response carries it, every error its
-//! envelope, and every call one line in the log, without its query.
+//! The outermost layer: every request gets an id, every response carries it and tells browsers to be
+//! careful with it, every error has its envelope, and every call one line in the log, without its
+//! query.
 
 use std::fmt;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
@@ -23,6 +24,15 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const PREFIX: &str = "req_";
 const RANDOM_CHARS: usize = 26;
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+/// What a browser is told about a response that does not say otherwise: to take it for what it says
+/// it is, to run nothing in it, to show it in no frame, to keep no copy, and to tell no other site
+/// the address, which may hold a credential.
+const CAUTION: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
 /// The label of requests that found no route.
 const NO_ROUTE: &str = "none";
 /// Characters of an id that a client may choose.
@@ -56,8 +66,16 @@ impl RequestId {
         &self.0
     }
 
-    fn header(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.0).ok()
+    /// Puts the id on a response, and what browsers are told about all of them.
+    fn stamp(&self, headers: &mut HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.0) {
+            headers.insert(HEADER, id);
+        }
+        for (name, value) in CAUTION {
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        }
     }
 }
 
@@ -100,9 +118,7 @@ async fn answered<B: MessageBody + 'static>(
                 Some(error) => error::answer(&error, id.as_str()).map_into_right_body(),
                 None => response.map_into_left_body(),
             };
-            if let Some(value) = id.header() {
-                response.headers_mut().insert(HEADER, value);
-            }
+            id.stamp(response.headers_mut());
             log(response.status(), request.match_pattern());
             Ok(ServiceResponse::new(request, response))
         }
@@ -140,9 +156,7 @@ impl ResponseError for Stamped {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = error::answer(&self.error, self.id.as_str());
-        if let Some(value) = self.id.header() {
-            response.headers_mut().insert(HEADER, value);
-        }
+        self.id.stamp(response.headers_mut());
         response
     }
 }
@@ -187,6 +201,9 @@ mod tests {
             assert_eq!(response.status().as_u16(), status, "{uri}");
             assert_eq!(response.headers().get(&HEADER).and_then(|id| id.to_str().ok()), Some("mine_1"));
             assert_eq!(response.headers().contains_key("retry-after"), status == 429);
+            for (name, value) in CAUTION {
+                assert_eq!(response.headers().get(&name).and_then(|value| value.to_str().ok()), Some(value), "{uri}");
+            }
             if !reason.is_empty() {
                 let body: serde_json::Value = call::read_body_json(response).await;
                 assert_eq!(body["error"]["reason"], reason);

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::WsResponseBuilder;
+use utoipa::OpenApi;
 
 use crate::people::Identity;
 use crate::session::{Line, SessionActor, Switchboard};
 use crate::wire::{ApiError, Reason};
 
+use super::docs::Refused;
 use super::extract::identify;
 use super::request_id::RequestId;
 
@@ -16,13 +18,24 @@ use super::request_id::RequestId;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1.0/ws").route(web::get().to(open)))
-        .service(web::resource("/v1.0/service_agents/ws").route(web::get().to(open)));
+        .service(web::resource("/v1.0/service_agents/ws").route(web::get().to(open_as_agent)));
 }
+
+/// The docs of this file.
+#[derive(OpenApi)]
+#[openapi(paths(open, open_as_agent))]
+pub struct Docs;
 
 /// The switchboard of this worker, for its handlers.
 pub struct OfThisWorker(pub Switchboard);
 
-async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
+/// Open a WebSocket
+///
+/// A credential in a cookie is taken from pages of the hub's own origin and of configured ones only.
+/// What is said then is described in `/asyncapi.json`.
+#[utoipa::path(get, path = "/v1.0/ws", tag = "events", operation_id = "open_socket",
+    responses((status = 101, description = "The connection is a WebSocket from here on"), Refused))]
+pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
     let verified = match identify(&request).await? {
         Identity::Agent(verified) => verified,
         Identity::Admin => {
@@ -49,4 +62,13 @@ async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, 
         Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),
         None => error,
     })
+}
+
+/// Open a WebSocket, at the address that an agent's other calls share
+///
+/// The same as `/v1.0/ws`.
+#[utoipa::path(get, path = "/v1.0/service_agents/ws", tag = "events", operation_id = "open_agent_socket",
+    responses((status = 101, description = "The connection is a WebSocket from here on"), Refused))]
+pub async fn open_as_agent(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
+    open(request, body).await
 }

@@ -57,20 +57,70 @@ pub enum Event {
     },
 }
 
+macro_rules! event_kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $wire:literal;)*) => {
+        /// What an event is, without what it says.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum EventKind { $($(#[doc = $doc])+ $name,)* }
+
+        impl EventKind {
+            /// All of them, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The wire's name of such an event.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $wire,)* }
+            }
+
+            /// What it tells those who hear it.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    /// A chat was made. It is the chat's first event, and its first members make none of their own.
+    ChatCreated = "chat_created";
+    /// Name or detail changed.
+    ChatUpdated = "chat_updated";
+    /// The chat was deleted. Its members can still read it, and nobody changes it any more.
+    ChatDeleted = "chat_deleted";
+    /// A message was posted, or the hub said who joined or left.
+    MessageCreated = "chatmessage_created";
+    /// A message was emptied by its author. Its place in the thread stays.
+    MessageDeleted = "chatmessage_deleted";
+    /// An emoji was put on a message or taken back; the message comes with all that are there now.
+    ReactionChanged = "chatmessage_reaction_updated";
+    /// An agent is a member from here on, and hears this and everything after it.
+    ParticipantAdded = "chatparticipant_added";
+    /// An agent is no member any more. It is the last event of the chat that the agent hears.
+    ParticipantRemoved = "chatparticipant_removed";
+}
+
 impl Event {
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Self::ChatCreated { .. } => EventKind::ChatCreated,
+            Self::ChatUpdated { .. } => EventKind::ChatUpdated,
+            Self::ChatDeleted => EventKind::ChatDeleted,
+            Self::MessageCreated(_) => EventKind::MessageCreated,
+            Self::MessageDeleted { .. } => EventKind::MessageDeleted,
+            Self::ReactionChanged { .. } => EventKind::ReactionChanged,
+            Self::ParticipantAdded { .. } => EventKind::ParticipantAdded,
+            Self::ParticipantRemoved { .. } => EventKind::ParticipantRemoved,
+        }
+    }
+
     /// The wire's name of the event.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::ChatCreated { .. } => "chat_created",
-            Self::ChatUpdated { .. } => "chat_updated",
-            Self::ChatDeleted => "chat_deleted",
-            Self::MessageCreated(_) => "chatmessage_created",
-            Self::MessageDeleted { .. } => "chatmessage_deleted",
-            Self::ReactionChanged { .. } => "chatmessage_reaction_updated",
-            Self::ParticipantAdded { .. } => "chatparticipant_added",
-            Self::ParticipantRemoved { .. } => "chatparticipant_removed",
-        }
+        self.kind().as_str()
     }
 
     /// The older message this event changes, if any.

@@ -14,7 +14,7 @@ pub mod position;
 pub mod time;
 
 pub use chat::{Chat, ChatKind};
-pub use event::{Event, Nonce, Record};
+pub use event::{Event, EventKind, Nonce, Record};
 pub use ids::{AccessKeyId, AgentId, ChatId, ChatKey, CustomerId, FileId, MessageId, ParticipantId};
 pub use limits::Limits;
 pub use message::{Media, Message, Overlay, Owner, Post, Reaction};

@@ -11,7 +11,7 @@ use crate::model::{AgentId, ChatId, CustomerId};
 use crate::people::AuthError;
 use crate::store::{ChatList, Notice};
 use crate::wire::CloseCause;
-use crate::wire::frames::{EventFrame, encode};
+use crate::wire::frames::{AGENT_STATUS_UPDATED, EventFrame, encode};
 
 use super::follower::Session;
 use super::switchboard::Switchboard;
@@ -170,7 +170,7 @@ impl Switchboard {
         let Some(agent) = AgentId::parse(&text("id")) else { return };
         let timestamp = text("tm_update");
         let frame = encode(&EventFrame {
-            r#type: "agent_status_updated",
+            r#type: AGENT_STATUS_UPDATED,
             data,
             chat_id: None,
             seq: None,

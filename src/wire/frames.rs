@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytestring::ByteString;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::{ChatKey, Position};
 
@@ -11,7 +12,7 @@ use super::error::ApiError;
 use super::{Reason, cursor};
 
 /// Longest `id` of a client frame, in bytes.
-const ID_BYTES_MAX: usize = 64;
+pub const ID_BYTES_MAX: usize = 64;
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,22 +97,29 @@ fn read_since(value: &serde_json::Value) -> Result<Option<HashMap<String, String
     }
 }
 
+/// The event that an agent's status changed. It is of no chat.
+pub const AGENT_STATUS_UPDATED: &str = "agent_status_updated";
+
 /// An event on the wire. Encoded once, whoever hears it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventFrame<'a, D> {
     pub r#type: &'a str,
     pub data: D,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_id: Option<uuid::Uuid>,
+    /// Counts the events of the chat: 1, 2, 3, ... without a hole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// Where the event stands: hand it to `since` to hear everything after it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
     pub cursor: Option<String>,
+    /// When it happened.
     pub timestamp: String,
 }
 
 /// The answer to a subscription or its end.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AnswerFrame {
     /// `subscribed` or `unsubscribed`.
     pub r#type: &'static str,
@@ -125,7 +133,7 @@ pub struct AnswerFrame {
 }
 
 /// Where a chat stands when a subscription begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ResumeState {
     pub seq: u64,
     pub cursor: String,
@@ -138,7 +146,7 @@ pub struct ResumeState {
 }
 
 /// Why events cannot be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LostReason {
     /// More events than the hub sends again lie between.
@@ -158,7 +166,7 @@ impl ResumeState {
 }
 
 /// Tells a live client that its copy of a chat is not the truth any more.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ResyncFrame {
     pub r#type: &'static str,
     pub chat_id: uuid::Uuid,
@@ -168,7 +176,7 @@ pub struct ResyncFrame {
 }
 
 /// A refusal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorFrame {
     pub r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,22 +10,28 @@ use super::{cursor, time};
 
 /// A chat.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Chat)]
 pub struct ChatResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `direct`, `group` or `talk`.
+    #[schema(example = "group")]
     pub r#type: String,
+    #[schema(example = "Night shift")]
     pub name: String,
     pub detail: String,
     /// Members it has now.
     pub member_count: u64,
+    #[schema(example = "2024-01-17 10:30:00.000000")]
     pub tm_create: String,
     pub tm_update: String,
     /// `""` while it is not deleted.
+    #[schema(example = "")]
     pub tm_delete: String,
     /// Number of the chat's newest event.
     pub seq: u64,
     /// Where the chat's newest event stands: hand it to `since` to miss nothing after it.
+    #[schema(max_length = 64)]
     pub cursor: String,
     /// In lists of channels: whether the caller is a member.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,10 +40,12 @@ pub struct ChatResource {
 
 /// A message.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Message)]
 pub struct MessageResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `agent` or `system`.
+    #[schema(example = "agent")]
     pub owner_type: String,
     /// The agent; the nil UUID for `system`.
     pub owner_id: Uuid,
@@ -46,13 +54,18 @@ pub struct MessageResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<Uuid>,
     /// `normal` or `system`.
+    #[schema(example = "normal")]
     pub r#type: String,
+    /// `""` when there are only medias, and once it is deleted.
+    #[schema(example = "Hello Bob")]
     pub text: String,
     pub medias: Vec<MediaResource>,
     pub metadata: MetadataResource,
+    #[schema(example = "2024-01-17 10:30:00.000000")]
     pub tm_create: String,
     pub tm_update: String,
     /// `""` while it is not deleted.
+    #[schema(example = "")]
     pub tm_delete: String,
     /// Number of its `chatmessage_created` among the chat's events.
     pub seq: u64,
@@ -63,22 +76,28 @@ pub struct MessageResource {
 
 /// What belongs to a message besides what its author said.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Metadata)]
 pub struct MetadataResource {
     pub reactions: Vec<ReactionResource>,
 }
 
 /// One agent's emoji.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Reaction)]
 pub struct ReactionResource {
+    #[schema(example = "\u{1F44D}")]
     pub emoji: String,
     /// `agent`.
+    #[schema(example = "agent")]
     pub owner_type: String,
     pub owner_id: Uuid,
+    #[schema(example = "2024-01-17 10:30:00.000000")]
     pub tm_create: String,
 }
 
 /// Something attached to a message. Only the fields that apply are there.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Media)]
 pub struct MediaResource {
     /// `file`, `link`, `agent`, `address`, or a MIME type.
     pub r#type: String,
@@ -100,13 +119,16 @@ pub struct MediaResource {
 
 /// A participant.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
+#[schema(as = Participant)]
 pub struct ParticipantResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `agent`.
+    #[schema(example = "agent")]
     pub owner_type: String,
     pub owner_id: Uuid,
     pub chat_id: Uuid,
+    #[schema(example = "2024-01-17 10:30:00.000000")]
     pub tm_joined: String,
 }
 
