@@ -259,3 +259,6 @@ fn close_table() -> String {
     }
     table
 }
+
+#[cfg(test)]
+mod tests;
