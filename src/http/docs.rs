@@ -86,8 +86,9 @@ impl Modify for Conventions {
         }
         api.security = Some(ways);
         for item in api.paths.paths.values_mut() {
-            let calls = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
-            calls.into_iter().flatten().for_each(complete);
+            item.get.iter_mut().for_each(|call| complete(call, "What was asked for"));
+            let changes = [&mut item.post, &mut item.put, &mut item.delete];
+            changes.into_iter().flatten().for_each(|call| complete(call, "Done"));
         }
     }
 }
@@ -127,7 +128,7 @@ fn name_rows(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 /// Fills in what a call does not say of its parameters and its success.
-fn complete(call: &mut Operation) {
+fn complete(call: &mut Operation, success_text: &str) {
     for parameter in call.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
         let text = match parameter.name.as_str() {
@@ -143,7 +144,7 @@ fn complete(call: &mut Operation) {
     if let Some(RefOr::T(success)) = call.responses.responses.get_mut("200")
         && success.description.is_empty()
     {
-        "It is done, and this is how things are now".clone_into(&mut success.description);
+        success_text.clone_into(&mut success.description);
     }
 }
 

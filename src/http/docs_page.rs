@@ -8,10 +8,9 @@ use utoipa::OpenApi;
 use crate::wire::error::ErrorEnvelope;
 use crate::wire::{ApiError, Reason};
 
-/// What the page may do: run its own scripts, and call this hub. Swagger UI writes styles into
-/// elements, and its style sheet has pictures in it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What the page may do: run its own scripts, and call this hub. Its style sheet has pictures in it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const PAGE: &str = include_str!("docs_page/index.html");
 const SCRIPT: &str = include_str!("docs_page/page.js");

@@ -216,6 +216,10 @@ fn event<D: ToSchema>(name: &str) -> Value {
 /// The schema of a frame, with its one `type`.
 fn frame<F: ToSchema>(kind: &str) -> Value {
     let mut schema = serde_json::to_value(F::schema()).unwrap_or_default();
+    // What it is for is said on the message; here it is said to those who read the code.
+    if let Some(fields) = schema.as_object_mut() {
+        fields.remove("description");
+    }
     schema["properties"]["type"] = json!({"const": kind});
     schema
 }
