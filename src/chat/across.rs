@@ -95,7 +95,11 @@ impl Chats {
             };
             return view(self.command(caller, Whom::Chat(chat), command, Attempt::first()).await?);
         }
-        view(self.question(caller, Whom::Chat(chat), Question::Chat).await.map_err(Failure::Refused)?)
+        let found = self.question(caller, Whom::Chat(chat), Question::Chat).await;
+        view(found.map_err(|error| match error.reason {
+            Reason::ChatNotFound => Failure::KeyTaken,
+            _ => Failure::Refused(error),
+        })?)
     }
 
     /// Has a command done that makes no chat.

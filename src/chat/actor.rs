@@ -86,6 +86,8 @@ pub struct ChatActor {
     /// Set by the ear when an event could not be handed over.
     behind: Arc<AtomicBool>,
     watching: bool,
+    /// Whether events may have been missed, so that a look that finds some has filled a hole.
+    suspicious: bool,
     pub(super) used: Instant,
 }
 
@@ -106,6 +108,7 @@ impl ChatActor {
             backlog: VecDeque::new(),
             behind: Arc::new(AtomicBool::new(false)),
             watching: false,
+            suspicious: false,
             used: Instant::now(),
         }
     }
@@ -158,13 +161,14 @@ impl ChatActor {
             }
             Err(error) => {
                 let refusal = ApiError::from(error);
-                for job in jobs {
+                // Those that came meanwhile are told too: they have waited for the same store.
+                for job in jobs.into_iter().chain(std::mem::take(&mut self.waiting)) {
                     match job {
                         Job::Ask(ask) => ask.refuse(refusal.clone()),
                         Job::Follow(follow) => self.cannot_follow(&follow, ctx),
                     }
                 }
-                if !self.waiting.is_empty() || !self.desks.is_empty() {
+                if !self.desks.is_empty() {
                     ctx.run_later(LOOK_AGAIN, |actor, ctx| actor.look(ctx));
                 }
             }
@@ -174,7 +178,7 @@ impl ChatActor {
     fn see(&mut self, seen: Seen, ctx: &mut Context<Self>) {
         match seen {
             Seen::Absent => self.absent = true,
-            Seen::Same => {}
+            Seen::Same => self.suspicious = false,
             Seen::Loaded(snapshot) => {
                 if self.room.is_none() {
                     self.room = Some(Room::from_snapshot(*snapshot, self.deps.bounds()));
@@ -190,8 +194,8 @@ impl ChatActor {
                 let before = self.room.as_ref().map_or(0, |room| room.head().seq);
                 self.take(arrivals, ctx);
                 let repaired = self.room.as_ref().map_or(0, |room| room.head().seq).saturating_sub(before);
-                if repaired > 0 && !self.desks.is_empty() {
-                    metrics::counter!(metric::HOLES_REPAIRED).increment(repaired);
+                if repaired > 0 && std::mem::take(&mut self.suspicious) {
+                    metrics::counter!(metric::HOLES_REPAIRED).increment(1);
                 }
             }
             Seen::Leapt(snapshot) => {
@@ -210,17 +214,22 @@ impl ChatActor {
     fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
         metrics::counter!(metric::REWRITTEN).increment(1);
         tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
+        let chat = self.room.as_ref().map(|room| room.chat().id);
         match snapshot {
             Some(snapshot) => self.replace(snapshot),
             // Not even the chat is left. Its followers are told that it stands at nothing.
-            None => self.early.clear(),
+            None => {
+                self.early.clear();
+                self.room = None;
+                self.absent = true;
+            }
         }
-        let gone = self.room.as_ref().map(|room| room.chat().id);
+        let Some(chat) = chat else { return };
         self.tell_all(
             |key, head| {
                 let frame = ResyncFrame {
                     r#type: "resync",
-                    chat_id: gone.map(|id| id.0).unwrap_or_default(),
+                    chat_id: chat.0,
                     reason: LostReason::Rewritten,
                     seq: head.seq,
                     cursor: cursor::write(key, head),
@@ -249,6 +258,7 @@ impl ChatActor {
         if !self.early.is_empty() {
             ctx.run_later(GAP_PATIENCE, |actor, ctx| {
                 if !actor.early.is_empty() {
+                    actor.suspicious = true;
                     actor.look(ctx);
                 }
             });
@@ -373,6 +383,7 @@ impl Handler<Arrived> for ChatActor {
     fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
         self.take(arrived.0, ctx);
         if self.behind.swap(false, Ordering::AcqRel) {
+            self.suspicious = true;
             self.look(ctx);
         }
     }
@@ -382,6 +393,7 @@ impl Handler<Reconnected> for ChatActor {
     type Result = ();
 
     fn handle(&mut self, _: Reconnected, ctx: &mut Self::Context) {
+        self.suspicious = true;
         self.look(ctx);
     }
 }

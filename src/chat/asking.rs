@@ -45,7 +45,9 @@ pub struct Ask {
     pub what: What,
     /// The name of the first event that comes of it.
     pub nonce: Nonce,
-    /// Set when an earlier attempt may be in the log, after this number.
+    /// After this number the log is searched for the event of an earlier attempt. Every attempt
+    /// has it, the first too: an attempt that was given up can still reach the store after the
+    /// next one, and must find what that one made. `None` until the first attempt.
     pub since: Option<u64>,
     /// When the asker is told that the store does not answer.
     pub deadline: Instant,
@@ -117,7 +119,9 @@ impl ChatActor {
             Decision::Refuse(error) => ask.refuse(error),
             Decision::Need(at) => self.fetch(ask, at, fresh, ctx),
             Decision::Commit(mut commit) => {
-                commit.retry_after = ask.since;
+                let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
+                commit.retry_after = Some(*ask.since.get_or_insert(newest));
+                ask.searched = true;
                 ask.found = None;
                 self.commit(ask, commit, ctx);
             }
@@ -138,7 +142,6 @@ impl ChatActor {
 
     fn commit(&mut self, ask: Box<Ask>, commit: Box<Commit>, ctx: &mut Context<Self>) {
         let log = std::sync::Arc::clone(&self.deps.store.log);
-        let base = self.room.as_ref().map_or(0, |room| room.head().seq);
         let began = Instant::now();
         let committed = async move {
             let committed = log.commit(&commit).await;
@@ -148,7 +151,7 @@ impl ChatActor {
             metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
             match committed {
                 Ok(committed) => actor.committed(ask, &commit, &committed, ctx),
-                Err(error) => actor.not_committed(ask, commit, base, error, ctx),
+                Err(error) => actor.not_committed(ask, commit, error, ctx),
             }
         }));
     }
@@ -201,14 +204,7 @@ impl ChatActor {
         });
     }
 
-    fn not_committed(
-        &mut self,
-        mut ask: Box<Ask>,
-        commit: Box<Commit>,
-        base: u64,
-        error: CommitError,
-        ctx: &mut Context<Self>,
-    ) {
+    fn not_committed(&mut self, mut ask: Box<Ask>, commit: Box<Commit>, error: CommitError, ctx: &mut Context<Self>) {
         match error {
             CommitError::KeyTaken => {
                 let _ = ask.reply.send(Err(Failure::KeyTaken));
@@ -218,12 +214,8 @@ impl ChatActor {
             CommitError::Conflict => self.after_look(Job::Ask(ask), ctx),
             CommitError::Store(StoreError::Unavailable(cause)) => {
                 tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown; trying again under its name");
-                ask.since.get_or_insert(base);
-                ask.searched = true;
                 let wait = TRY_AGAIN * (1 << ask.tries.min(3));
                 ask.tries += 1;
-                let mut commit = commit;
-                commit.retry_after = ask.since;
                 ctx.run_later(wait, move |actor, ctx| actor.commit(ask, commit, ctx));
             }
         }

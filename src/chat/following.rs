@@ -5,7 +5,9 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
 
-use crate::fanout::desk::{Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Turnover};
+use crate::fanout::desk::{
+    Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
+};
 use crate::model::{AgentId, Caller, ChatId, Position, Record};
 use crate::store::{Arrival, StoreError};
 use crate::wire::cursor;
@@ -24,6 +26,7 @@ pub struct Follow {
     /// Numbers the desk's wishes for this chat, so that an older [`Unfollow`] does not undo it.
     pub wish: u64,
     pub session: SessionKey,
+    pub ticket: Ticket,
     pub chat: ChatId,
     pub caller: Caller,
     /// Whether it may hear every chat of the customer, member or not.
@@ -125,7 +128,7 @@ impl ChatActor {
     }
 
     fn followed(&mut self, follow: &Follow, outcome: Outcome, ctx: &mut Context<Self>) {
-        let followed = Followed { chat: follow.chat, session: follow.session, outcome };
+        let followed = Followed { chat: follow.chat, session: follow.session, ticket: follow.ticket, outcome };
         self.send(follow.desk, Delivery::Followed(followed), ctx);
     }
 

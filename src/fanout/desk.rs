@@ -70,8 +70,13 @@ pub enum Turnover {
 pub struct Followed {
     pub chat: ChatId,
     pub session: SessionKey,
+    /// The wish's own.
+    pub ticket: Ticket,
     pub outcome: Outcome,
 }
+
+/// Which subscription a wish to follow belongs to; `None`: to none, the chat is news to the socket.
+pub type Ticket = Option<u64>;
 
 /// What the chat said to a wish to follow it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,6 +41,8 @@ pub struct Session {
 
 /// A subscription on its way to being in force.
 pub struct Opening {
+    /// Names it in the wishes to follow that belong to it.
+    pub ticket: u64,
     /// Chats that have not said yet from where they are followed.
     pub outstanding: usize,
     /// Where each chat in scope stands.

@@ -141,10 +141,11 @@ impl Switchboard {
             return Err(ApiError::new(Reason::RateLimitExceeded, text));
         }
         let chats: Vec<ChatId> = chats.into_iter().collect();
+        let ticket = self.number();
         *session.opening.borrow_mut() =
-            Some(Opening { outstanding: 0, chats: BTreeMap::new(), unavailable: false, settled: None });
+            Some(Opening { ticket, outstanding: 0, chats: BTreeMap::new(), unavailable: false, settled: None });
         for some in chats.chunks(AT_ONCE) {
-            self.follow_some(session, some, named).await?;
+            self.follow_some(session, ticket, some, named).await?;
         }
         let opening = session.opening.borrow_mut().take().ok_or_else(ended)?;
         // Held followers stay held until the answer is out.
@@ -157,6 +158,7 @@ impl Switchboard {
     async fn follow_some(
         &self,
         session: &Rc<Session>,
+        ticket: u64,
         chats: &[ChatId],
         named: &HashMap<ChatId, String>,
     ) -> Result<(), ApiError> {
@@ -167,7 +169,7 @@ impl Switchboard {
         }
         for chat in chats {
             let begin = named.get(chat).map_or(Begin::Now, |cursor| Begin::Since(cursor.clone()));
-            self.wish(session, *chat, begin);
+            self.wish(session, *chat, Some(ticket), begin);
         }
         let wait = self.shared().chats.deps().wait * 2 + GRACE;
         match tokio::time::timeout(wait, all_said).await {

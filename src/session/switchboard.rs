@@ -13,7 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::chat::Chats;
 use crate::chat::following::{Begin, CatchUp, Follow, Unfollow};
-use crate::fanout::desk::{Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Turnover};
+use crate::fanout::desk::{
+    Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
+};
 use crate::fanout::ear::Ear;
 use crate::fanout::outbox::{Drain, Outbox, Verdict, outbox};
 use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Limits, Position};
@@ -55,6 +57,7 @@ pub struct Switchboard {
 pub(super) struct Board {
     pub(super) shared: Arc<Shared>,
     desk: DeskId,
+    /// Numbers sockets, wishes and subscriptions.
     next: Cell<u64>,
     pub(super) table: RefCell<Table>,
 }
@@ -93,6 +96,11 @@ impl Switchboard {
         &self.board.shared
     }
 
+    /// A number that was not given out before.
+    pub(super) fn number(&self) -> u64 {
+        self.board.next.replace(self.board.next.get() + 1)
+    }
+
     async fn serve(self, mut deliveries: mpsc::Receiver<Delivery>) {
         while let Some(delivery) = deliveries.recv().await {
             match delivery {
@@ -114,7 +122,7 @@ impl Switchboard {
     #[must_use]
     pub fn enter(&self, verified: Verified, request_id: String, line: Option<Line>) -> (Rc<Session>, Drain) {
         let (outbox, drain): (Outbox, Drain) = outbox(self.shared().limits.outbox_bytes_max);
-        let key = SessionKey(self.board.next.replace(self.board.next.get() + 1));
+        let key = SessionKey(self.number());
         let session = Rc::new(Session {
             key,
             verified,
@@ -200,7 +208,7 @@ impl Switchboard {
     // ------------------------------------------------------------------------------------ chats
 
     /// Has the chat say from where the session follows it.
-    pub(super) fn wish(&self, session: &Rc<Session>, chat: ChatId, begin: Begin) {
+    pub(super) fn wish(&self, session: &Rc<Session>, chat: ChatId, ticket: Ticket, begin: Begin) {
         let (key, now) = (chat.key(), Instant::now());
         let mut table = self.board.table.borrow_mut();
         let kept_until = if begin == Begin::Joining { now + KEPT } else { now + TRY_AGAIN };
@@ -211,11 +219,12 @@ impl Switchboard {
             kept_until,
         });
         local.kept_until = local.kept_until.max(kept_until);
-        local.wish = self.board.next.replace(self.board.next.get() + 1);
+        local.wish = self.number();
         let follow = Follow {
             desk: self.board.desk,
             wish: local.wish,
             session: session.key,
+            ticket,
             chat,
             caller: session.verified.caller.clone(),
             watches: session.covers(chat, true),
@@ -226,7 +235,7 @@ impl Switchboard {
         actix::spawn(async move {
             let session = follow.session;
             if switchboard.shared().chats.tell(key, follow).await.is_err() {
-                switchboard.followed(Followed { chat, session, outcome: Outcome::Unavailable });
+                switchboard.followed(Followed { chat, session, ticket, outcome: Outcome::Unavailable });
             }
         });
     }
@@ -235,10 +244,13 @@ impl Switchboard {
         let Some(session) = self.session(followed.session) else {
             return self.release(&mut self.board.table.borrow_mut(), followed.chat.key());
         };
-        if session.opening.borrow().is_some() {
+        if followed.ticket.is_some() {
             return self.followed_opening(&session, &followed);
         }
         match followed.outcome {
+            Outcome::Follows { from, .. } if session.opening.borrow().is_some() => {
+                self.add_follower(&session, followed.chat, from, Pace::Held(true));
+            }
             Outcome::Follows { from, .. } => {
                 if self.add_follower(&session, followed.chat, from, Pace::CatchingUp) {
                     self.ask_for_more(&session, followed.chat.key(), from);
@@ -250,7 +262,7 @@ impl Switchboard {
                 actix::spawn(async move {
                     tokio::time::sleep(TRY_AGAIN).await;
                     if !session.ended.get() {
-                        switchboard.wish(&session, followed.chat, Begin::Joining);
+                        switchboard.wish(&session, followed.chat, None, Begin::Joining);
                     }
                 });
             }
@@ -258,6 +270,10 @@ impl Switchboard {
     }
 
     fn followed_opening(&self, session: &Rc<Session>, followed: &Followed) {
+        if session.opening.borrow().as_ref().map(|opening| opening.ticket) != followed.ticket {
+            // Of a subscription that was given up.
+            return self.release(&mut self.board.table.borrow_mut(), followed.chat.key());
+        }
         match followed.outcome {
             Outcome::Follows { from, head, lost } => {
                 let state = ResumeState::new(followed.chat.key(), head, lost);

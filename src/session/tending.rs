@@ -120,7 +120,7 @@ impl Switchboard {
 
     fn wish_unless_followed(&self, session: &Rc<Session>, chat: ChatId) {
         if !session.follows.borrow().contains(&chat.key()) {
-            self.wish(session, chat, Begin::Joining);
+            self.wish(session, chat, None, Begin::Joining);
         }
     }
 
