@@ -4,11 +4,9 @@
 //! [`suite::Body`] and runs all of them with one line; see `embedded`.
 
 #![expect(unreachable_pub, reason = "a test binary has nobody to reach")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod suite;
 
 /// One directory on this machine.
 mod embedded;
-/// A server of our own.
-mod redis;
