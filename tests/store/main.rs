@@ -11,3 +11,5 @@ mod suite;
 mod embedded;
 /// A server of our own.
 mod redis;
+/// What it costs there, measured.
+mod redis_cost;

@@ -16,13 +16,13 @@ use uuid::Uuid;
 use crate::suite::{Body, PATIENCE, Stage, entry, said};
 
 /// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
-struct Server {
+pub struct Server {
     shell: Child,
     port: u16,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::start_on(port)
     }
@@ -42,7 +42,7 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
@@ -60,15 +60,15 @@ fn shared() -> &'static Server {
 }
 
 /// A prefix of its own on a server.
-struct Prefix(RedisSettings);
+pub struct Prefix(pub RedisSettings);
 
 impl Prefix {
-    fn on(server: &Server) -> Self {
+    pub fn on(server: &Server) -> Self {
         let prefix = format!("test-{}:", Uuid::new_v4().simple());
         Self(RedisSettings { wait_ms: 10_000, ..RedisSettings::new(server.url(), prefix) })
     }
 
-    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+    pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
         redis::Client::open(self.0.url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap()
     }
 }

@@ -35,6 +35,7 @@ mod lanes;
 mod link;
 mod records;
 mod scripts;
+mod stored;
 
 /// The layout that this hub reads and writes.
 const SCHEMA: &str = "1";

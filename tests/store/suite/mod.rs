@@ -41,7 +41,7 @@ pub trait Body: Sized {
 
 /// An open store, and the ear of its node.
 pub struct Stage<B> {
-    body: B,
+    pub body: B,
     pub store: Store,
     heard: mpsc::Receiver<Heard>,
     close: BoxFuture<'static, ()>,
