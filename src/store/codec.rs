@@ -387,3 +387,6 @@ pub(crate) fn read_kind(byte: u8) -> Option<ChatKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,11 +221,16 @@ impl Desk {
             Ok(std::mem::take(&mut batch.news))
         });
         match written {
-            Ok(news) => {
+            Ok(mut news) => {
+                // Before the answers: what was acknowledged before a channel was watched stays unheard.
+                news.retain(|heard| self.medium.is_watched(heard));
                 for command in commands {
                     command.answer(None);
                 }
-                self.tell(news);
+                for heard in news {
+                    // Waits if the fan-out is behind; without a receiver there is nobody to tell.
+                    let _ = self.heard.blocking_send(heard);
+                }
             }
             Err(fault) => {
                 let why = StoreError::from(fault).to_string();
@@ -234,16 +239,6 @@ impl Desk {
                 for command in commands {
                     command.answer(Some(&why));
                 }
-            }
-        }
-    }
-
-    /// Tells the fan-out what it watches, and waits for it if it is behind.
-    fn tell(&self, news: Vec<Heard>) {
-        for heard in news {
-            if self.medium.is_watched(&heard) {
-                // Without a receiver there is nobody to tell.
-                let _ = self.heard.blocking_send(heard);
             }
         }
     }
