@@ -137,7 +137,7 @@ impl ChatLog for Body {
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
-        let call = commit::call(&self.scripts.commit, &self.keys, commit);
+        let call = commit::call(&self.scripts.commit, &self.keys, commit)?;
         let way = Way::Write(commit.chat.key().0);
         let answer = self.lanes.ask(way, Again::Never, Ask::Script(&self.scripts.commit, call)).await?;
         Self::committed(commit, decoded(answer)?)

@@ -18,9 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::backoff::Backoff;
 use self::body::Body;
+use self::ear::Ear;
 use self::keys::Keys;
 use self::lanes::{Again, Ask, Lanes, Way};
-use self::link::{Ear, Keeper};
+use self::link::Keeper;
 use self::scripts::Scripts;
 use super::{Heard, Opened, Result, Store, StoreError};
 
@@ -29,6 +30,7 @@ mod body;
 mod chat_index;
 mod chat_log;
 mod commit;
+mod ear;
 mod envelope;
 mod keys;
 mod lanes;
@@ -231,6 +233,8 @@ async fn build(
         bounds: settings.link(),
     };
     runtime.spawn(keeper.run());
+    // What is watched next is then in force at once.
+    ear.risen().await;
     let scripts = Arc::new(Scripts::new("PUBLISH"));
     let body = Arc::new(Body { lanes, scripts, keys, ear: Arc::clone(&ear), runtime, alive });
     let store = Store {
