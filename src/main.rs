@@ -1,2 +1,59 @@
-//! The binary.
-fn main() {}
+//! The binary: settings, log, hub; no logic of its own.
+
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use talk_hub::hub::{Hub, HubError};
+use talk_hub::settings::Settings;
+use talk_hub::{demo, probe, telemetry};
+
+/// A real-time chat hub that speaks VoIPBIN's Talk API. Without a command it serves.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Settings on top of those that are compiled in; the environment is on top of both.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Make three people in an empty embedded store, and say how to be one of them.
+    #[arg(long)]
+    demo: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the hub on this machine whether it lives: for health checks of containers.
+    Health,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = actix_web::rt::System::new().block_on(run(&arguments));
+    let Err(error) = ended else { return ExitCode::SUCCESS };
+    // The log may not be set up, and whoever starts a hub by hand looks here.
+    let _ = writeln!(std::io::stderr(), "talk-hub: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run(arguments: &Arguments) -> Result<(), HubError> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    let mut settings = Settings::load(arguments.config.as_deref(), environment)?;
+    if let Some(Command::Health) = arguments.command {
+        return Ok(probe::is_alive(settings.server.bind)?);
+    }
+    if arguments.demo {
+        demo::allowed(&settings)?;
+    }
+    telemetry::start_log(&settings.log)?;
+    settings.ensure_secret()?;
+    let hub = Hub::build(&settings).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}", hub.address())?;
+    if arguments.demo {
+        write!(out, "{}", hub.demo().await?.guide(hub.address()))?;
+    }
+    out.flush()?;
+    hub.run_until_stopped().await
+}

@@ -1,1 +1,2 @@
+//! The load tester; see README.md. It comes later.
 fn main() {}

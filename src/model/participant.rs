@@ -71,7 +71,7 @@ impl Roster {
     #[must_use]
     pub fn newest_first(&self) -> Vec<Participant> {
         let mut all: Vec<_> = self.by_agent.values().copied().collect();
-        all.sort_unstable_by(|a, b| (b.joined, b.id).cmp(&(a.joined, a.id)));
+        all.sort_unstable_by_key(|one| std::cmp::Reverse((one.joined, one.id)));
         all
     }
 }

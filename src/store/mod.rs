@@ -34,6 +34,7 @@ use crate::model::{
 
 pub mod codec;
 pub mod embedded;
+pub mod opening;
 pub mod redis;
 
 /// Why the store did not do as asked.

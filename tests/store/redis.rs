@@ -183,9 +183,9 @@ async fn another_layout_is_refused_by_its_version() {
 async fn a_hub_waits_for_the_server_it_starts_before() {
     let port = Server::start().stop();
     let settings = RedisSettings::new(format!("redis://127.0.0.1:{port}"), "early:");
-    let opening = tokio::spawn(async move { body::open(&settings).await.map(|opened| opened.store) });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!opening.is_finished());
+    let mut opening = tokio::spawn(async move { body::open(&settings).await.map(|opened| opened.store) });
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut opening).await;
+    assert!(early.is_err(), "opened without a server");
     let _server = Server::start_on(port);
     let store = tokio::time::timeout(PATIENCE, opening).await.unwrap().unwrap().unwrap();
     assert!(store.log.now(talk_hub::model::ChatKey(1)).await.unwrap() > Micros::ZERO);

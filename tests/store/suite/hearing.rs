@@ -1,11 +1,9 @@
 //! What nodes hear.
 
-use std::time::Duration;
-
 use talk_hub::model::{AgentId, ChatId, ChatKind, CustomerId, Event, Micros, ParticipantId};
 use talk_hub::store::{Channel, Heard, Notice, Scope};
 
-use super::{Body, Stage, deletion, entry, reaction, said};
+use super::{Body, POLL_EVERY, Stage, deletion, entry, reaction, said};
 
 pub async fn commits_are_heard_in_the_order_of_their_numbers<B: Body>(mut stage: Stage<B>) {
     let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
@@ -113,7 +111,7 @@ pub async fn what_is_no_longer_watched_falls_silent<B: Body>(mut stage: Stage<B>
             if heard == 0 {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     };
     tokio::time::timeout(super::PATIENCE, silent).await.expect("still heard");

@@ -27,6 +27,8 @@ pub mod reacting;
 pub mod records;
 pub mod state;
 
+/// How often something is looked at that tells nobody when it changes.
+pub const POLL_EVERY: Duration = Duration::from_millis(20);
 /// How long a test waits for what must come. Long, because it is only waited out on failure.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -1,0 +1,366 @@
+//! Commands and questions: from the asker to the room, through a commit if need be, and back.
+
+use std::time::{Duration, Instant};
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::model::{Caller, ChatId, Message, Micros, Nonce, Record};
+use crate::store::{Arrival, Commit, CommitError, Committed, Page, StoreError, Touch};
+use crate::telemetry::metric;
+use crate::wire::resources::ParticipantResource;
+use crate::wire::{ApiError, Reason};
+
+use super::actor::{ChatActor, Job};
+use super::command::{Answer, Command, Question};
+use super::looking::{CHUNK, with_messages};
+use super::rules::{self, Decision, Given};
+
+/// How long after an unknown outcome the commit is tried again; doubles up to eight times that.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
+/// Why a chat did not do as asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    Refused(ApiError),
+    /// Another chat has the key of the one to be made: draw another id.
+    KeyTaken,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum What {
+    Command(Command),
+    Question(Question),
+}
+
+/// Something asked of a chat.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Ask {
+    pub caller: Caller,
+    /// The chat that is meant; `None` when only its key is known, from a message's id.
+    pub chat: Option<ChatId>,
+    pub what: What,
+    /// The name of the first event that comes of it.
+    pub nonce: Nonce,
+    /// After this number the log is searched for the event of an earlier attempt. Every attempt
+    /// has it, the first too: an attempt that was given up can still reach the store after the
+    /// next one, and must find what that one made. `None` until the first attempt.
+    pub since: Option<u64>,
+    /// When the asker is told that the store does not answer.
+    pub deadline: Instant,
+    pub reply: oneshot::Sender<Result<Answer, Failure>>,
+    /// A place among the chat's commands.
+    pub permit: OwnedSemaphorePermit,
+    /// An older message, read for the decision.
+    pub found: Option<Option<Message>>,
+    /// Attempts whose outcome is unknown.
+    pub tries: u32,
+    /// Whether the log was searched for an earlier attempt.
+    pub searched: bool,
+}
+
+impl Ask {
+    /// Whether the room's own state is not enough to begin with.
+    pub(super) fn needs_look(&self) -> bool {
+        matches!(self.what, What::Question(_)) || self.since.is_some()
+    }
+
+    fn answer(self, answer: Answer) {
+        // An asker that has gone does not hear it; what was made stays made.
+        let _ = self.reply.send(Ok(answer));
+    }
+
+    pub(super) fn refuse(self, error: ApiError) {
+        let _ = self.reply.send(Err(Failure::Refused(error)));
+    }
+}
+
+impl ChatActor {
+    /// Does what is asked. `fresh` says whether a look at the log came first: without one, neither
+    /// a refusal nor an answer without a commit may be given.
+    pub(super) fn attempt(&mut self, ask: Box<Ask>, fresh: bool, ctx: &mut Context<Self>) {
+        match &ask.what {
+            What::Question(question) => {
+                let question = *question;
+                self.answer_question(ask, question, ctx);
+            }
+            What::Command(_) if ask.since.is_some() && !ask.searched => self.search(ask, ctx),
+            What::Command(_) => self.attempt_command(ask, fresh, ctx),
+        }
+    }
+
+    fn attempt_command(&mut self, mut ask: Box<Ask>, fresh: bool, ctx: &mut Context<Self>) {
+        let What::Command(command) = &ask.what else { return };
+        let meant = ask.chat;
+        let decision = match &self.room {
+            None => match meant {
+                Some(chat) => rules::begin(chat, command, ask.nonce),
+                None => Decision::Refuse(rules::unknown_message()),
+            },
+            Some(room) if meant.is_some_and(|chat| chat != room.chat().id) => {
+                if matches!(command, Command::Create { .. }) {
+                    let _ = ask.reply.send(Err(Failure::KeyTaken));
+                    return;
+                }
+                Decision::Refuse(rules::unknown_chat())
+            }
+            Some(room) => {
+                let limits = &self.deps.limits;
+                let given = Given { caller: &ask.caller, limits, nonce: ask.nonce, found: ask.found.as_ref() };
+                rules::decide(room, command, &given)
+            }
+        };
+        match decision {
+            Decision::Answer(_) | Decision::Refuse(_) if !fresh => self.after_look(Job::Ask(ask), ctx),
+            Decision::Answer(answer) => ask.answer(answer),
+            Decision::Refuse(error) => ask.refuse(error),
+            Decision::Need(at) => self.fetch(ask, at, fresh, ctx),
+            Decision::Commit(mut commit) => {
+                let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
+                commit.retry_after = Some(*ask.since.get_or_insert(newest));
+                ask.searched = true;
+                ask.found = None;
+                self.commit(ask, commit, ctx);
+            }
+        }
+    }
+
+    fn fetch(&mut self, mut ask: Box<Ask>, at: Micros, fresh: bool, ctx: &mut Context<Self>) {
+        let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
+        let fetched = async move { log.messages_at(key, &[at]).await };
+        ctx.spawn(wrap_future(fetched).map(move |found, actor: &mut Self, ctx| match found {
+            Ok(mut found) => {
+                ask.found = Some(found.pop().flatten());
+                actor.attempt(ask, fresh, ctx);
+            }
+            Err(error) => ask.refuse(error.into()),
+        }));
+    }
+
+    fn commit(&mut self, ask: Box<Ask>, commit: Box<Commit>, ctx: &mut Context<Self>) {
+        let log = std::sync::Arc::clone(&self.deps.store.log);
+        let began = Instant::now();
+        let committed = async move {
+            let committed = log.commit(&commit).await;
+            (commit, committed)
+        };
+        ctx.spawn(wrap_future(committed).map(move |(commit, committed), actor: &mut Self, ctx| {
+            metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
+            match committed {
+                Ok(committed) => actor.committed(ask, &commit, &committed, ctx),
+                Err(error) => actor.not_committed(ask, commit, error, ctx),
+            }
+        }));
+    }
+
+    fn committed(&mut self, ask: Box<Ask>, commit: &Commit, committed: &Committed, ctx: &mut Context<Self>) {
+        let arrivals: Vec<Arrival> =
+            committed.records.iter().zip(&commit.entries).map(|(r, e)| arrival(r, e.touch.as_ref())).collect();
+        if committed.records.iter().any(|record| Self::is_message(&record.event)) {
+            metrics::counter!(metric::SENDS).increment(1);
+        }
+        let message = arrivals.first().and_then(|arrival| arrival.message.clone());
+        if self.room.is_none() {
+            self.begin(commit.chat, arrivals.first().cloned(), ctx);
+        }
+        self.take(arrivals, ctx);
+        self.answer_committed(ask, committed, message.as_ref(), ctx);
+    }
+
+    fn answer_committed(
+        &mut self,
+        ask: Box<Ask>,
+        committed: &Committed,
+        message: Option<&Message>,
+        ctx: &mut Context<Self>,
+    ) {
+        let newest = committed.records.last().map_or(0, |record| record.seq);
+        let Some(room) = self.room.as_ref().filter(|room| room.head().seq >= newest) else {
+            // An event between is still on its way. Answered from the state that has it.
+            return self.look_then_answer(ask, committed.clone(), message.cloned(), ctx);
+        };
+        match rules::answer(room, &ask.caller, committed, message) {
+            Some(answer) => ask.answer(answer),
+            None => ask.refuse(ApiError::internal("a commit without its message")),
+        }
+    }
+
+    fn look_then_answer(
+        &mut self,
+        ask: Box<Ask>,
+        committed: Committed,
+        message: Option<Message>,
+        ctx: &mut Context<Self>,
+    ) {
+        if Instant::now() >= ask.deadline {
+            return ask.refuse(unavailable());
+        }
+        self.look(ctx);
+        ctx.run_later(Duration::from_millis(2), move |actor, ctx| {
+            actor.answer_committed(ask, &committed, message.as_ref(), ctx);
+        });
+    }
+
+    fn not_committed(&mut self, mut ask: Box<Ask>, commit: Box<Commit>, error: CommitError, ctx: &mut Context<Self>) {
+        match error {
+            CommitError::KeyTaken => {
+                let _ = ask.reply.send(Err(Failure::KeyTaken));
+            }
+            CommitError::Store(StoreError::Corrupt(cause)) => ask.refuse(ApiError::internal(cause)),
+            _ if Instant::now() >= ask.deadline => ask.refuse(unavailable()),
+            CommitError::Conflict => self.after_look(Job::Ask(ask), ctx),
+            CommitError::Store(StoreError::Unavailable(cause)) => {
+                tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown; trying again under its name");
+                let wait = TRY_AGAIN * (1 << ask.tries.min(3));
+                ask.tries += 1;
+                ctx.run_later(wait, move |actor, ctx| actor.commit(ask, commit, ctx));
+            }
+        }
+    }
+
+    /// Looks for the event that an earlier attempt may have made, before anything is decided: the
+    /// decision that was right then can be wrong now.
+    fn search(&mut self, mut ask: Box<Ask>, ctx: &mut Context<Self>) {
+        let (store, key) = (self.deps.store.clone(), self.key);
+        let (nonce, since) = (ask.nonce, ask.since.unwrap_or_default());
+        let searched = async move {
+            let mut next = since + 1;
+            loop {
+                let records = store.log.events(key, next, CHUNK).await?;
+                let Some(last) = records.last() else { return Ok(None) };
+                next = last.seq + 1;
+                if let Some(found) = records.into_iter().find(|record| record.nonce == nonce) {
+                    return Ok(with_messages(&store, key, vec![found]).await?.pop());
+                }
+            }
+        };
+        ctx.spawn(wrap_future(searched).map(
+            move |found: Result<Option<Arrival>, StoreError>, actor: &mut Self, ctx| {
+                ask.searched = true;
+                match found {
+                    Ok(Some(found)) => {
+                        let committed = Committed { records: vec![found.record], repeated: true };
+                        actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
+                    }
+                    Ok(None) => actor.attempt(ask, true, ctx),
+                    Err(error) => ask.refuse(error.into()),
+                }
+            },
+        ));
+    }
+
+    // -------------------------------------------------------------------------------- questions
+
+    fn answer_question(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
+        let unknown = || if ask.chat.is_some() { rules::unknown_chat() } else { rules::unknown_message() };
+        let Some(room) = self.room.as_ref().filter(|room| ask.chat.is_none_or(|chat| chat == room.chat().id)) else {
+            let error = unknown();
+            return ask.refuse(error);
+        };
+        let chat = room.chat();
+        let answer = match question {
+            Question::Chat => {
+                rules::visitor(room, &ask.caller).map(|()| Some(Answer::Chat(Box::new(room.view(ask.caller.agent)))))
+            }
+            Question::Participants => rules::visitor(room, &ask.caller).map(|()| {
+                let all = room.roster().newest_first();
+                let all = all.iter().map(|p| ParticipantResource::of(chat.customer, chat.id, p)).collect();
+                Some(Answer::Participants(all))
+            }),
+            Question::Messages { page, parent: None } => rules::member(room, &ask.caller).map(|()| {
+                let page = room.recent().page(page)?;
+                Some(Answer::Messages(page.iter().map(|message| room.resource(message)).collect()))
+            }),
+            Question::Messages { parent: Some(_), .. } => rules::member(room, &ask.caller).map(|()| None),
+            Question::Message(id) => rules::reader(room, &ask.caller).map(|()| {
+                let (_, at) = id.locate()?;
+                room.recent().message(at).map(|message| Answer::Message(Box::new(room.resource(message))))
+            }),
+        };
+        match answer {
+            Ok(Some(answer)) => ask.answer(answer),
+            Ok(None) => self.answer_from_log(ask, question, ctx),
+            Err(error) => ask.refuse(error),
+        }
+    }
+
+    /// What is older than the recent messages comes from the log.
+    fn answer_from_log(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
+        let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
+        let head = self.room.as_ref().map(super::room::Room::head);
+        let read = async move {
+            match question {
+                Question::Messages { page, parent: None } => log.messages(key, page).await,
+                Question::Messages { page, parent: Some(parent) } => match parent.locate() {
+                    Some((_, at)) => log.replies(key, at, page).await,
+                    None => Ok(Vec::new()),
+                },
+                Question::Message(id) => match id.locate() {
+                    Some((_, at)) => Ok(log.messages_at(key, &[at]).await?.into_iter().flatten().collect()),
+                    None => Ok(Vec::new()),
+                },
+                Question::Chat | Question::Participants => Ok(Vec::new()),
+            }
+        };
+        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Message>, StoreError>, actor: &mut Self, _| {
+            let messages = match found {
+                Ok(messages) => messages,
+                Err(error) => return ask.refuse(error.into()),
+            };
+            let Some(room) = &mut actor.room else { return ask.refuse(rules::unknown_chat()) };
+            if let Question::Messages { page, parent: None } = question
+                && Some(room.head()) == head
+            {
+                learn(room, page, &messages);
+            }
+            match question {
+                Question::Message(_) => match messages.first() {
+                    Some(message) => {
+                        let answer = Answer::Message(Box::new(room.resource(message)));
+                        ask.answer(answer);
+                    }
+                    None => ask.refuse(rules::unknown_message()),
+                },
+                Question::Messages { .. } | Question::Chat | Question::Participants => {
+                    let answer = Answer::Messages(messages.iter().map(|message| room.resource(message)).collect());
+                    ask.answer(answer);
+                }
+            }
+        }));
+    }
+}
+
+/// Keeps the newest page. The chat stood still while it was read, as far as this node knows; a
+/// page that holds something newer than the room is not kept, since replies would be counted twice.
+fn learn(room: &mut super::room::Room, page: Page, messages: &[Message]) {
+    let newest = matches!(page.side, crate::store::Side::Before(moment) if moment > room.head().at);
+    let still = messages.first().is_none_or(|message| message.seq <= room.head().seq);
+    if newest && still {
+        room.recent_mut().learn(messages, messages.len() < page.limit);
+    }
+}
+
+fn unavailable() -> ApiError {
+    ApiError::new(Reason::ServiceUnavailable, "the store does not answer; try again")
+}
+
+/// An event of our own, with the message it is about as that is after it.
+fn arrival(record: &Record, touch: Option<&Touch>) -> Arrival {
+    let message = touch.map(|touch| {
+        let mut message = touch.before.clone();
+        if touch.overlay.deleted {
+            message.delete(record.at);
+        } else {
+            message.overlay = touch.overlay.clone();
+            message.overlay.updated = Some(record.at);
+            if let Some(last) = message.overlay.reactions.last_mut().filter(|last| last.at == Micros::ZERO) {
+                last.at = record.at;
+            }
+        }
+        message
+    });
+    Arrival { record: record.clone(), message }
+}

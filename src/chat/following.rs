@@ -1,0 +1,196 @@
+//! Sockets that follow the chat: where each begins, and what it missed.
+
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+
+use crate::fanout::desk::{
+    Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
+};
+use crate::model::{AgentId, Caller, ChatId, Position, Record};
+use crate::store::{Arrival, StoreError};
+use crate::wire::cursor;
+use crate::wire::frames::LostReason;
+
+use super::actor::ChatActor;
+use super::frame::outgoing;
+use super::looking::{CHUNK, with_messages};
+use super::room::Room;
+
+/// A socket wants to follow the chat.
+#[derive(actix::Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub struct Follow {
+    pub desk: DeskId,
+    /// Numbers the desk's wishes for this chat, so that an older [`Unfollow`] does not undo it.
+    pub wish: u64,
+    pub session: SessionKey,
+    pub ticket: Ticket,
+    pub chat: ChatId,
+    pub caller: Caller,
+    /// Whether it may hear every chat of the customer, member or not.
+    pub watches: bool,
+    pub begin: Begin,
+}
+
+/// From where on a socket follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// From the newest event on; deleted chats are left out.
+    Now,
+    /// After this cursor, which the client named for this chat.
+    Since(String),
+    /// From the event on by which the agent came in: the chat is news to the socket.
+    Joining,
+}
+
+/// Nobody at the desk follows the chat any more.
+#[derive(actix::Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Unfollow {
+    pub desk: DeskId,
+    /// The newest wish that this undoes.
+    pub wish: u64,
+}
+
+/// A socket asks for the events after `from`.
+#[derive(actix::Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct CatchUp {
+    pub desk: DeskId,
+    pub session: SessionKey,
+    pub agent: AgentId,
+    pub watches: bool,
+    pub from: u64,
+}
+
+impl ChatActor {
+    /// Answers a wish to follow, after a look.
+    pub(super) fn follow(&mut self, follow: Follow, ctx: &mut Context<Self>) {
+        match self.begin_of(&follow) {
+            Ok(outcome) => self.followed(&follow, outcome, ctx),
+            Err(position) => self.prove(follow, position, ctx),
+        }
+    }
+
+    /// `Err` when the position has to be looked up in the log.
+    fn begin_of(&self, follow: &Follow) -> Result<Outcome, Position> {
+        let Some(room) = self.room.as_ref().filter(|room| room.chat().id == follow.chat) else {
+            return Ok(Outcome::Outside);
+        };
+        let member = room.roster().get(follow.caller.agent);
+        let hidden = room.chat().customer != follow.caller.customer || (member.is_none() && !follow.watches);
+        if hidden || (follow.begin == Begin::Now && room.chat().is_deleted()) {
+            return Ok(Outcome::Outside);
+        }
+        let head = room.head();
+        let follows = |from, lost| Ok(Outcome::Follows { from, head, lost });
+        match &follow.begin {
+            Begin::Now => follows(head.seq, None),
+            Begin::Joining => follows(member.map_or(0, |member| member.joined_seq.saturating_sub(1)), None),
+            Begin::Since(text) => match cursor::read(self.key, text) {
+                None => follows(head.seq, Some(LostReason::Unknown)),
+                Some(at) if at.seq > head.seq => follows(head.seq, Some(LostReason::Rewritten)),
+                Some(at) if head.seq - at.seq > self.deps.limits.resume_events_max => {
+                    follows(head.seq, Some(LostReason::Trimmed))
+                }
+                Some(at) if at == head => follows(at.seq, None),
+                Some(at) => match room.recent().holds(at) {
+                    Some(true) => follows(at.seq, None),
+                    Some(false) => follows(head.seq, Some(LostReason::Rewritten)),
+                    None => Err(at),
+                },
+            },
+        }
+    }
+
+    /// Looks up whether the event that the client names is in the log as the client saw it.
+    fn prove(&mut self, follow: Follow, position: Position, ctx: &mut Context<Self>) {
+        let (log, key) = (Arc::clone(&self.deps.store.log), self.key);
+        let read = async move { log.events(key, position.seq, 1).await };
+        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Record>, StoreError>, actor: &mut Self, ctx| {
+            let Ok(found) = found else { return actor.cannot_follow(&follow, ctx) };
+            let Some(room) = &actor.room else { return actor.followed(&follow, Outcome::Outside, ctx) };
+            let proved = found.first().map(Record::position) == Some(position);
+            let head = room.head();
+            let outcome = if proved {
+                Outcome::Follows { from: position.seq, head, lost: None }
+            } else {
+                Outcome::Follows { from: head.seq, head, lost: Some(LostReason::Rewritten) }
+            };
+            actor.followed(&follow, outcome, ctx);
+        }));
+    }
+
+    pub(super) fn cannot_follow(&mut self, follow: &Follow, ctx: &mut Context<Self>) {
+        self.followed(follow, Outcome::Unavailable, ctx);
+    }
+
+    fn followed(&mut self, follow: &Follow, outcome: Outcome, ctx: &mut Context<Self>) {
+        let followed = Followed { chat: follow.chat, session: follow.session, ticket: follow.ticket, outcome };
+        self.send(follow.desk, Delivery::Followed(followed), ctx);
+    }
+
+    /// Sends a socket what it missed: from memory if all of it is there, else a chunk of the log.
+    pub(super) fn catch_up(&mut self, wish: CatchUp, ctx: &mut Context<Self>) {
+        let Some(room) = &self.room else { return self.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx) };
+        let head = room.head().seq;
+        let hears = wish.watches || room.roster().contains(wish.agent);
+        if let Some(events) = from_memory(room, wish.from) {
+            let (events, end) = if hears { (events, ReplayEnd::Live) } else { until_leaving(events, wish.agent) };
+            return self.replay(wish, events, end, ctx);
+        }
+        let (store, key) = (self.deps.store.clone(), self.key);
+        let read = async move {
+            let records = store.log.events(key, wish.from + 1, CHUNK).await?;
+            with_messages(&store, key, records).await
+        };
+        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Arrival>, StoreError>, actor: &mut Self, ctx| {
+            let (Ok(found), Some(room)) = (found, &actor.room) else {
+                return actor.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
+            };
+            let events: Vec<Arc<Outgoing>> = found
+                .iter()
+                .filter_map(|arrival| outgoing(room, &arrival.record, arrival.message.as_ref()).map(Arc::new))
+                .collect();
+            let hears = wish.watches || room.roster().contains(wish.agent);
+            let reached = events.last().map_or(wish.from, |event| event.seq);
+            let now = room.head().seq;
+            let (events, end) = match reached {
+                // Nothing read although the log goes on: it is not the one this room knows.
+                _ if events.is_empty() && wish.from < head => (events, ReplayEnd::Unavailable),
+                _ if !hears && (reached >= now || leaving(&events, wish.agent).is_some()) => {
+                    until_leaving(events, wish.agent)
+                }
+                _ if reached < now => (events, ReplayEnd::More),
+                _ => (events, ReplayEnd::Live),
+            };
+            actor.replay(wish, events, end, ctx);
+        }));
+    }
+
+    fn replay(&mut self, wish: CatchUp, events: Vec<Arc<Outgoing>>, end: ReplayEnd, ctx: &mut Context<Self>) {
+        let replay = Replay { chat: self.key, session: wish.session, events, end };
+        self.send(wish.desk, Delivery::Replay(replay), ctx);
+    }
+}
+
+fn from_memory(room: &Room, from: u64) -> Option<Vec<Arc<Outgoing>>> {
+    if from >= room.head().seq {
+        return Some(Vec::new());
+    }
+    let events = room.recent().events_after(from)?;
+    events.map(|record| outgoing(room, record, room.message_of(record)).map(Arc::new)).collect()
+}
+
+/// An agent that is no member any more hears everything up to its own removal.
+fn until_leaving(mut events: Vec<Arc<Outgoing>>, agent: AgentId) -> (Vec<Arc<Outgoing>>, ReplayEnd) {
+    let kept = leaving(&events, agent).map_or(0, |place| place + 1);
+    events.truncate(kept);
+    (events, ReplayEnd::Left)
+}
+
+fn leaving(events: &[Arc<Outgoing>], agent: AgentId) -> Option<usize> {
+    events.iter().position(|event| event.turnover == Turnover::Went(agent))
+}

@@ -1,0 +1,210 @@
+//! The node's one ear at the link: takes what is heard, hands it on, never waits.
+//!
+//! A chat that wants its events hands in its own recipient, held here and never cloned, so that
+//! its bound is real. When it is full the event is left out and the chat is told that it is
+//! behind: it reads the log. Customers are watched while somebody here belongs to them; their
+//! notices are numbered, and a number that is missing makes everybody concerned look again.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::Recipient;
+use tokio::sync::mpsc;
+
+use crate::model::{ChatKey, CustomerId};
+use crate::store::{Arrival, Channel, Heard, Link, Notice};
+
+use super::desk::{Delivery, Desks};
+
+/// Events of a chat, as one commit made them.
+#[derive(actix::Message, Debug)]
+#[rtype(result = "()")]
+pub struct Arrived(pub Vec<Arrival>);
+
+/// The link was away: what was said meanwhile is not known.
+#[derive(actix::Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Reconnected;
+
+/// What a chat hands in to be told.
+pub struct ChatEar {
+    pub arrived: Recipient<Arrived>,
+    pub reconnected: Recipient<Reconnected>,
+    /// Set when something could not be handed over; the chat reads the log and clears it.
+    pub behind: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Watched {
+    chats: HashMap<ChatKey, ChatEar>,
+    customers: HashMap<CustomerId, WatchedCustomer>,
+}
+
+struct WatchedCustomer {
+    /// How many sockets of this node belong to the customer.
+    sockets: usize,
+    /// The newest notice heard; `None` until it is known where they stand.
+    heard: Option<u64>,
+}
+
+/// The ear. Cheap to clone.
+#[derive(Clone)]
+pub struct Ear {
+    watched: Arc<Mutex<Watched>>,
+    link: Arc<dyn Link>,
+    desks: Desks,
+}
+
+impl Ear {
+    /// An ear at this link that hands notices to these desks.
+    #[must_use]
+    pub fn new(link: Arc<dyn Link>, desks: Desks) -> Self {
+        Self { watched: Arc::default(), link, desks }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the chat every event from now on. In force when it returns.
+    pub async fn watch_chat(&self, chat: ChatKey, ear: ChatEar) {
+        self.lock().chats.insert(chat, ear);
+        self.link.watch(vec![Channel::Chat(chat)]).await;
+    }
+
+    /// The chat has left this node's memory.
+    pub fn unwatch_chat(&self, chat: ChatKey) {
+        if self.lock().chats.remove(&chat).is_some() {
+            self.link.unwatch(vec![Channel::Chat(chat)]);
+        }
+    }
+
+    /// A socket of this customer is here: its notices are heard, in force when this returns.
+    pub async fn watch_customer(&self, customer: CustomerId) {
+        let known = {
+            let mut watched = self.lock();
+            let entry = watched.customers.entry(customer).or_insert(WatchedCustomer { sockets: 0, heard: None });
+            entry.sockets += 1;
+            entry.heard.is_some()
+        };
+        if known {
+            return;
+        }
+        self.link.watch(vec![Channel::Customer(customer)]).await;
+        if let Ok(number) = self.link.notices(customer).await
+            && let Some(entry) = self.lock().customers.get_mut(&customer)
+        {
+            entry.heard = Some(entry.heard.map_or(number, |heard| heard.max(number)));
+        }
+    }
+
+    /// A socket of this customer has left.
+    pub fn unwatch_customer(&self, customer: CustomerId) {
+        let mut watched = self.lock();
+        if let Some(entry) = watched.customers.get_mut(&customer) {
+            entry.sockets = entry.sockets.saturating_sub(1);
+            if entry.sockets == 0 {
+                watched.customers.remove(&customer);
+                drop(watched);
+                self.link.unwatch(vec![Channel::Customer(customer)]);
+            }
+        }
+    }
+
+    /// Listens until the store is closed. Every `beacon` it compares where the notices stand, so
+    /// that one lost before a silence is noticed too.
+    pub async fn listen(self, mut heard: mpsc::Receiver<Heard>, beacon: Duration) {
+        let mut tick = tokio::time::interval(beacon);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                said = heard.recv() => match said {
+                    Some(said) => self.take(said).await,
+                    None => return,
+                },
+                _ = tick.tick() => {
+                    // Apart, so that a store that is slow to answer does not hold up the link.
+                    let ear = self.clone();
+                    actix::spawn(async move { ear.compare_notices().await });
+                }
+            }
+        }
+    }
+
+    async fn take(&self, heard: Heard) {
+        match heard {
+            Heard::Arrived(chat, arrivals) => self.hand_over(chat, arrivals),
+            Heard::Noticed { customer, number, notice } => self.noticed(customer, number, notice).await,
+            Heard::Up => self.reconnected().await,
+            Heard::Down => tracing::warn!("event link down; events are read from the log when it is back"),
+        }
+    }
+
+    fn hand_over(&self, chat: ChatKey, arrivals: Vec<Arrival>) {
+        let watched = self.lock();
+        if let Some(ear) = watched.chats.get(&chat)
+            && ear.arrived.try_send(Arrived(arrivals)).is_err()
+        {
+            ear.behind.store(true, Ordering::Release);
+        }
+    }
+
+    async fn noticed(&self, customer: CustomerId, number: u64, notice: Notice) {
+        let missed = {
+            let mut watched = self.lock();
+            let Some(entry) = watched.customers.get_mut(&customer) else { return };
+            let before = entry.heard.replace(entry.heard.map_or(number, |heard| heard.max(number)));
+            before.is_none_or(|before| number > before + 1)
+        };
+        let notice = Arc::new(notice);
+        for desk in self.desks.all() {
+            self.desks.hand_in(desk, Delivery::Noticed { customer, notice: Arc::clone(&notice) }).await;
+        }
+        if missed {
+            self.missed(customer).await;
+        }
+    }
+
+    async fn missed(&self, customer: CustomerId) {
+        for desk in self.desks.all() {
+            self.desks.hand_in(desk, Delivery::Missed { customer }).await;
+        }
+    }
+
+    async fn reconnected(&self) {
+        tracing::info!("event link up");
+        let customers: Vec<CustomerId> = {
+            let watched = self.lock();
+            for ear in watched.chats.values() {
+                if ear.reconnected.try_send(Reconnected).is_err() {
+                    ear.behind.store(true, Ordering::Release);
+                }
+            }
+            watched.customers.keys().copied().collect()
+        };
+        for customer in customers {
+            self.missed(customer).await;
+        }
+    }
+
+    async fn compare_notices(&self) {
+        let customers: Vec<CustomerId> = self.lock().customers.keys().copied().collect();
+        for customer in customers {
+            let Ok(number) = self.link.notices(customer).await else { return };
+            let missed = {
+                let mut watched = self.lock();
+                let Some(entry) = watched.customers.get_mut(&customer) else { continue };
+                let behind = entry.heard.is_none_or(|heard| heard < number);
+                if behind {
+                    entry.heard = Some(number);
+                }
+                behind
+            };
+            if missed {
+                self.missed(customer).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What waits to be written to one socket: bounded in bytes, counted where it is queued.
+//!
+//! A socket whose peer stops reading is frozen: its actor is not polled, so its timers do not run.
+//! Slowness is therefore noticed here, by whoever puts something in, and the memory is given back
+//! here, at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytestring::ByteString;
+use futures_util::Stream;
+
+use crate::wire::CloseCause;
+
+/// Bytes handed to the socket in one go; in between, the socket's other work has its turn.
+const TURN_BYTES: usize = 64 * 1024;
+/// Bytes that a queued frame costs besides its text.
+const FRAME_OVERHEAD_BYTES: usize = 32;
+
+/// What comes out of an outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    Text(ByteString),
+    Ping,
+    /// The last there is.
+    Close(CloseCause),
+}
+
+/// What became of a frame that was put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Queued,
+    /// It did not fit: everything that waited was let go, and the socket is to be closed.
+    Overflow,
+    /// The socket is being closed: nothing more is taken.
+    Closing,
+}
+
+struct Queue {
+    frames: VecDeque<ByteString>,
+    bytes: usize,
+    limit: usize,
+    ping: bool,
+    closing: Option<CloseCause>,
+    closed: bool,
+    turn: usize,
+    waker: Option<Waker>,
+}
+
+/// The end where frames are put in. Lives on the worker's thread.
+#[derive(Clone)]
+pub struct Outbox {
+    queue: Rc<RefCell<Queue>>,
+}
+
+/// The socket's end.
+pub struct Drain {
+    queue: Rc<RefCell<Queue>>,
+}
+
+/// An outbox that holds at most `limit` bytes, and its other end.
+#[must_use]
+pub fn outbox(limit: usize) -> (Outbox, Drain) {
+    let queue = Rc::new(RefCell::new(Queue {
+        frames: VecDeque::new(),
+        bytes: 0,
+        limit,
+        ping: false,
+        closing: None,
+        closed: false,
+        turn: 0,
+        waker: None,
+    }));
+    (Outbox { queue: Rc::clone(&queue) }, Drain { queue })
+}
+
+impl Outbox {
+    /// Puts a frame in, behind those that wait.
+    pub fn push(&self, frame: ByteString) -> Verdict {
+        let mut queue = self.queue.borrow_mut();
+        if queue.closing.is_some() {
+            return Verdict::Closing;
+        }
+        let cost = frame.len() + FRAME_OVERHEAD_BYTES;
+        if queue.bytes + cost > queue.limit {
+            queue.end(CloseCause::SlowConsumer);
+            return Verdict::Overflow;
+        }
+        queue.bytes += cost;
+        queue.frames.push_back(frame);
+        queue.wake();
+        Verdict::Queued
+    }
+
+    /// Has the socket ping its peer. One ping waits at most.
+    pub fn ping(&self) {
+        let mut queue = self.queue.borrow_mut();
+        queue.ping = true;
+        queue.wake();
+    }
+
+    /// Ends the socket after what waits was written; only the first cause counts.
+    pub fn close(&self, cause: CloseCause) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.closing.is_none() {
+            queue.closing = Some(cause);
+            queue.wake();
+        }
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.queue.borrow().bytes
+    }
+
+    /// Whether less than half of the room is taken.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let queue = self.queue.borrow();
+        queue.bytes * 2 < queue.limit
+    }
+}
+
+impl Queue {
+    /// Lets go of everything and closes.
+    fn end(&mut self, cause: CloseCause) {
+        self.frames = VecDeque::new();
+        self.bytes = 0;
+        self.closing = Some(cause);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Stream for Drain {
+    type Item = Leaving;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut queue = self.queue.borrow_mut();
+        if queue.closed {
+            return Poll::Ready(None);
+        }
+        if queue.turn >= TURN_BYTES {
+            // Pending makes the socket write what it was given before it asks for more.
+            queue.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if queue.ping {
+            queue.ping = false;
+            return Poll::Ready(Some(Leaving::Ping));
+        }
+        if let Some(frame) = queue.frames.pop_front() {
+            let cost = frame.len() + FRAME_OVERHEAD_BYTES;
+            queue.bytes -= cost;
+            queue.turn += cost;
+            if queue.frames.is_empty() {
+                // A burst that is over gives its memory back: most sockets are idle most of the time.
+                queue.frames = VecDeque::new();
+            }
+            return Poll::Ready(Some(Leaving::Text(frame)));
+        }
+        if let Some(cause) = queue.closing {
+            queue.closed = true;
+            return Poll::Ready(Some(Leaving::Close(cause)));
+        }
+        queue.turn = 0;
+        queue.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{FutureExt, StreamExt};
+
+    fn next(drain: &mut Drain) -> Option<Leaving> {
+        drain.next().now_or_never().flatten()
+    }
+
+    #[test]
+    fn frames_leave_in_the_order_in_which_they_came() {
+        let (outbox, mut drain) = outbox(1024);
+        for text in ["one", "two"] {
+            assert_eq!(outbox.push(text.into()), Verdict::Queued);
+        }
+        outbox.close(CloseCause::Restart);
+        assert_eq!(outbox.push("three".into()), Verdict::Closing);
+        assert_eq!(next(&mut drain), Some(Leaving::Text("one".into())));
+        assert_eq!(next(&mut drain), Some(Leaving::Text("two".into())));
+        assert_eq!(next(&mut drain), Some(Leaving::Close(CloseCause::Restart)));
+        assert_eq!(next(&mut drain), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_closes_and_gives_the_memory_back() {
+        let (outbox, mut drain) = outbox(100);
+        assert_eq!(outbox.push("x".repeat(60).into()), Verdict::Queued);
+        assert_eq!(outbox.push("x".repeat(60).into()), Verdict::Overflow);
+        assert_eq!(outbox.bytes(), 0);
+        assert_eq!(next(&mut drain), Some(Leaving::Close(CloseCause::SlowConsumer)));
+    }
+
+    #[test]
+    fn a_long_queue_leaves_in_turns() {
+        let (outbox, mut drain) = outbox(1024 * 1024);
+        for _ in 0..100 {
+            assert_eq!(outbox.push("x".repeat(1000).into()), Verdict::Queued);
+        }
+        let mut first_turn = 0;
+        while next(&mut drain).is_some() {
+            first_turn += 1;
+        }
+        assert!((64..70).contains(&first_turn), "{first_turn} frames of 1,032 bytes in a turn of 64 KiB");
+        assert!(next(&mut drain).is_some());
+    }
+}

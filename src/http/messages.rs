@@ -1,0 +1,244 @@
+//! Messages, and reactions to them.
+
+use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use crate::chat::idempotency::{Answered, Once};
+use crate::chat::registry::{Attempt, Whom};
+use crate::chat::{Answer, Command, Question};
+use crate::model::{Caller, ChatId, MessageId, Micros};
+use crate::store::{Page, Side};
+use crate::wire::page::{Listed, PageQuery, PageRequest, Token};
+use crate::wire::resources::MessageResource;
+use crate::wire::{ApiError, Reason, time};
+
+use super::State;
+use super::body::JsonBody;
+use super::docs::{Conflict, NotFound, Refused};
+use super::extract::{Authed, Id, Paging, Params};
+use super::files::FileDesk;
+use super::medias::{MediaCreate, medias};
+use super::once::{once, replay_message};
+
+/// A message to post.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct MessageCreate {
+    pub chat_id: Option<String>,
+    /// `normal`, which is also what is taken when it is absent.
+    pub r#type: Option<String>,
+    /// The message of the same chat that this one replies to; absent, null or `""`: none.
+    pub parent_id: Option<String>,
+    pub text: Option<String>,
+    pub medias: Option<Vec<MediaCreate>>,
+}
+
+/// Which messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MessageQuery {
+    /// Those of this chat. Without: those of all chats of the caller, merged by time.
+    #[param(value_type = Option<Uuid>)]
+    pub chat_id: Option<String>,
+    /// Only the direct replies to this message.
+    #[param(value_type = Option<Uuid>)]
+    pub parent_id: Option<String>,
+}
+
+/// The routes of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let base = "/v1.0/service_agents/talk_messages";
+    let one = web::resource(format!("{base}/{{id}}"));
+    config
+        .service(web::resource(base).route(web::get().to(list)).route(web::post().to(create)))
+        .service(one.route(web::get().to(get)).route(web::delete().to(delete)));
+}
+
+/// The docs of this file.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, get, delete))]
+pub struct Docs;
+
+/// List messages
+///
+/// Of one chat, of one thread, or of all chats of the caller. Newest first; deleted messages stay
+/// as tombstones.
+#[utoipa::path(get, path = "/v1.0/service_agents/talk_messages", tag = "messages", operation_id = "list_messages",
+    params(PageQuery, MessageQuery), responses((status = 200, body = Listed<MessageResource>), Refused, NotFound))]
+pub async fn list(
+    state: web::Data<State>,
+    Authed(who, (Paging(page), Params(query))): Authed<(Paging, Params<MessageQuery>)>,
+) -> Result<web::Json<Listed<MessageResource>>, ApiError> {
+    let chat = optional(query.chat_id.as_deref(), "chat_id", ChatId::parse)?;
+    let parent = optional(query.parent_id.as_deref(), "parent_id", MessageId::parse)?;
+    let Some(whom) = whose(chat, parent)? else {
+        let result = state.chats.merged_messages(&who.caller, &page).await?;
+        let token = |last: &MessageResource| Token::row(time::parse(&last.tm_create).unwrap_or_default(), last.id);
+        let next_page_token = result.last().map(token).unwrap_or_default();
+        return Ok(web::Json(Listed { result, next_page_token }));
+    };
+    let question = Question::Messages { page: stretch(&page), parent };
+    let result = match state.chats.question(&who.caller, whom, question).await? {
+        Answer::Messages(result) => result,
+        _ => return Err(unexpected()),
+    };
+    let next_page_token = result.last().map(|last| last.tm_create.clone()).unwrap_or_default();
+    Ok(web::Json(Listed { result, next_page_token }))
+}
+
+/// The chat that is asked; `None`: all of them.
+fn whose(chat: Option<ChatId>, parent: Option<MessageId>) -> Result<Option<Whom>, ApiError> {
+    let elsewhere = || ApiError::parameter("parent_id is not a message of this chat");
+    match (chat, parent) {
+        (None, None) => Ok(None),
+        (Some(chat), None) => Ok(Some(Whom::Chat(chat))),
+        (Some(chat), Some(parent)) => match parent.locate() {
+            Some((key, _)) if key == chat.key() => Ok(Some(Whom::Chat(chat))),
+            Some(_) | None => Err(elsewhere()),
+        },
+        (None, Some(parent)) => {
+            let unknown = || ApiError::new(Reason::TalkMessageNotFound, "parent_id: no such message");
+            Ok(Some(Whom::Key(parent.locate().ok_or_else(unknown)?.0)))
+        }
+    }
+}
+
+fn stretch(page: &PageRequest) -> Page {
+    let at = page.after.map(|token| token.at);
+    let side =
+        if page.ascending { Side::After(at.unwrap_or(Micros::ZERO)) } else { Side::Before(at.unwrap_or(Micros::MAX)) };
+    Page { side, limit: page.limit }
+}
+
+fn optional<T>(text: Option<&str>, field: &str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => {
+            let wrong = || ApiError::new(Reason::InvalidId, format!("{field} must be a UUID"));
+            parse(text).map(Some).ok_or_else(wrong)
+        }
+    }
+}
+
+/// Post a message
+#[utoipa::path(post, path = "/v1.0/service_agents/talk_messages", tag = "messages", operation_id = "create_message",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A repeat gives the first answer again")),
+    request_body = MessageCreate, responses((status = 200, body = MessageResource), Refused, NotFound, Conflict))]
+pub async fn create(
+    state: web::Data<State>,
+    desk: web::Data<FileDesk>,
+    request: HttpRequest,
+    Authed(who, JsonBody(body, bytes)): Authed<JsonBody<MessageCreate>>,
+) -> Result<web::Json<MessageResource>, ApiError> {
+    let once = once(&request, &bytes)?;
+    let chat = body.chat_id.as_deref().and_then(ChatId::parse);
+    let chat = chat.ok_or_else(|| ApiError::new(Reason::InvalidId, "chat_id must be a UUID"))?;
+    let draft = Draft::parse(&state, body)?;
+    match once {
+        None => draft.post(&state, &desk, &who.caller, chat, Attempt::first()).await.map(web::Json),
+        Some(once) => post_once(&state, &desk, &who.caller, chat, draft, once).await.map(web::Json),
+    }
+}
+
+async fn post_once(
+    state: &State,
+    desk: &FileDesk,
+    caller: &Caller,
+    chat: ChatId,
+    draft: Draft,
+    once: Once,
+) -> Result<MessageResource, ApiError> {
+    let newest = state.chats.newest(chat.key()).await?;
+    let claimed = state.chats.claim(caller, &once, newest, None).await?;
+    if let Some(answered) = &claimed.claim.answered {
+        return replay_message(state, caller, answered).await;
+    }
+    let attempt = claimed.claim.attempt(claimed.repeated);
+    let posted = draft.post(state, desk, caller, chat, attempt).await?;
+    state.chats.settle(caller, &once, &claimed.claim, Answered::Message(posted.id)).await;
+    Ok(posted)
+}
+
+/// What a user says, understood and within the limits.
+struct Draft {
+    parent: Option<MessageId>,
+    text: String,
+    medias: Vec<MediaCreate>,
+}
+
+impl Draft {
+    fn parse(state: &State, body: MessageCreate) -> Result<Self, ApiError> {
+        if body.r#type.as_deref().is_some_and(|kind| !matches!(kind, "" | "normal")) {
+            return Err(ApiError::argument("type must be normal"));
+        }
+        let parent = optional(body.parent_id.as_deref(), "parent_id", MessageId::parse)?;
+        let (text, medias) = (body.text.unwrap_or_default(), body.medias.unwrap_or_default());
+        let limits = &state.limits;
+        if text.len() > limits.text_bytes_max {
+            return Err(ApiError::argument(format!("text must have at most {} bytes", limits.text_bytes_max)));
+        }
+        if medias.len() > limits.medias_max {
+            return Err(ApiError::argument(format!("medias: a message has at most {}", limits.medias_max)));
+        }
+        if text.is_empty() && medias.is_empty() {
+            return Err(ApiError::argument("text or medias is required"));
+        }
+        Ok(Self { parent, text, medias })
+    }
+
+    async fn post(
+        self,
+        state: &State,
+        desk: &FileDesk,
+        caller: &Caller,
+        chat: ChatId,
+        attempt: Attempt,
+    ) -> Result<MessageResource, ApiError> {
+        let medias = medias(desk, caller, chat, self.medias).await?;
+        let command = Command::Post { parent: self.parent, text: self.text, medias };
+        message(state.chats.make(caller, Whom::Chat(chat), command, attempt).await?)
+    }
+}
+
+/// One message
+#[utoipa::path(get, path = "/v1.0/service_agents/talk_messages/{id}", tag = "messages", operation_id = "get_message",
+    params(("id" = Uuid, Path)), responses((status = 200, body = MessageResource), Refused, NotFound))]
+pub async fn get(
+    state: web::Data<State>,
+    Authed(who, Id(id)): Authed<Id<MessageId>>,
+) -> Result<web::Json<MessageResource>, ApiError> {
+    let answer = state.chats.question(&who.caller, place(id)?, Question::Message(id)).await?;
+    message(answer).map(web::Json)
+}
+
+/// Delete a message
+///
+/// For its author while a member. What was said is gone everywhere; its place in the thread stays.
+#[utoipa::path(delete, path = "/v1.0/service_agents/talk_messages/{id}", tag = "messages",
+    operation_id = "delete_message", params(("id" = Uuid, Path)),
+    responses((status = 200, body = MessageResource), Refused, NotFound, Conflict))]
+pub async fn delete(
+    state: web::Data<State>,
+    Authed(who, Id(id)): Authed<Id<MessageId>>,
+) -> Result<web::Json<MessageResource>, ApiError> {
+    let command = Command::DeleteMessage { message: id };
+    message(state.chats.make_new(&who.caller, place(id)?, command).await?).map(web::Json)
+}
+
+/// The chat that a message's id names.
+pub(super) fn place(id: MessageId) -> Result<Whom, ApiError> {
+    let unknown = || ApiError::new(Reason::TalkMessageNotFound, "no such message");
+    id.locate().map(|(key, _)| Whom::Key(key)).ok_or_else(unknown)
+}
+
+/// The message of an answer.
+pub(super) fn message(answer: Answer) -> Result<MessageResource, ApiError> {
+    match answer {
+        Answer::Message(message) => Ok(*message),
+        _ => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> ApiError {
+    ApiError::internal("a chat answered with something else")
+}

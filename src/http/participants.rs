@@ -1,0 +1,187 @@
+//! Who is in a chat.
+
+use actix_web::{HttpRequest, web};
+use serde::Deserialize;
+use utoipa::{OpenApi, ToSchema};
+
+use crate::chat::idempotency::{Answered, Once};
+use crate::chat::registry::Whom;
+use crate::chat::{Answer, Command, Question};
+use crate::model::{AgentId, Caller, ChatId, ParticipantId};
+use crate::wire::resources::ParticipantResource;
+use crate::wire::{ApiError, Reason};
+
+use super::State;
+use super::body::JsonBody;
+use super::docs::{Conflict, NotFound, Refused};
+use super::extract::{Authed, Id, Pid};
+use super::once::{once, replay};
+
+/// An agent to take in.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ParticipantCreate {
+    /// `agent`, which is also what is taken when it is absent.
+    pub owner_type: Option<String>,
+    pub owner_id: Option<String>,
+}
+
+impl ParticipantCreate {
+    /// The agent that is meant.
+    ///
+    /// # Errors
+    /// Names the field, below `path`, that is wrong.
+    pub fn owner(&self, path: &str) -> Result<AgentId, ApiError> {
+        let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        if self.owner_type.as_deref().is_some_and(|kind| !matches!(kind, "" | "agent")) {
+            return Err(ApiError::argument(format!("{} must be agent", field("owner_type"))));
+        }
+        let wrong = || ApiError::new(Reason::InvalidId, format!("{} must be a UUID", field("owner_id")));
+        self.owner_id.as_deref().and_then(AgentId::parse).ok_or_else(wrong)
+    }
+}
+
+/// The routes of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let all = "/v1.0/service_agents/talk_chats/{id}/participants";
+    config
+        .service(web::resource(all).route(web::get().to(list)).route(web::post().to(add)))
+        .service(web::resource(format!("{all}/{{pid}}")).route(web::delete().to(remove)));
+}
+
+/// The docs of this file.
+#[derive(OpenApi)]
+#[openapi(paths(list, add, remove))]
+pub struct Docs;
+
+/// List a chat's participants
+///
+/// Newest joined first, all of them.
+#[utoipa::path(get, path = "/v1.0/service_agents/talk_chats/{id}/participants", tag = "participants",
+    operation_id = "list_participants", params(("id" = Uuid, Path)),
+    responses((status = 200, body = Vec<ParticipantResource>), Refused, NotFound))]
+pub async fn list(
+    state: web::Data<State>,
+    Authed(who, Id(id)): Authed<Id<ChatId>>,
+) -> Result<web::Json<Vec<ParticipantResource>>, ApiError> {
+    Ok(web::Json(participants(&state, &who.caller, id).await?))
+}
+
+async fn participants(state: &State, caller: &Caller, id: ChatId) -> Result<Vec<ParticipantResource>, ApiError> {
+    match state.chats.question(caller, Whom::Chat(id), Question::Participants).await? {
+        Answer::Participants(all) => Ok(all),
+        _ => Err(ApiError::internal("a chat answered with something else")),
+    }
+}
+
+/// Take an agent in
+///
+/// Members take in others; anybody of the customer itself into a public channel. A member already:
+/// the existing record.
+#[utoipa::path(post, path = "/v1.0/service_agents/talk_chats/{id}/participants", tag = "participants",
+    operation_id = "add_participant", params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = ParticipantCreate,
+    responses((status = 200, body = ParticipantResource), Refused, NotFound, Conflict))]
+pub async fn add(
+    state: web::Data<State>,
+    request: HttpRequest,
+    Authed(who, (Id(id), JsonBody(body, bytes))): Authed<(Id<ChatId>, JsonBody<ParticipantCreate>)>,
+) -> Result<web::Json<ParticipantResource>, ApiError> {
+    let once = once(&request, &bytes)?;
+    take_in(&state, &who.caller, id, body.owner("")?, false, once).await
+}
+
+/// Takes an agent into a chat: found by every list before it is a member.
+pub(super) async fn take_in(
+    state: &State,
+    caller: &Caller,
+    chat: ChatId,
+    agent: AgentId,
+    joins: bool,
+    once: Option<Once>,
+) -> Result<web::Json<ParticipantResource>, ApiError> {
+    let whom = Whom::Chat(chat);
+    let Some(once) = once else {
+        let command = add_command(state, caller, chat, agent, joins).await?;
+        let answer = state.chats.make_new(caller, whom, command).await?;
+        return participant(answer).map(web::Json);
+    };
+    let newest = state.chats.newest(chat.key()).await?;
+    let claimed = state.chats.claim(caller, &once, newest, None).await?;
+    if let Some(answered) = &claimed.claim.answered {
+        return replay(answered);
+    }
+    let command = add_command(state, caller, chat, agent, joins).await?;
+    let attempt = claimed.claim.attempt(claimed.repeated);
+    let answer = state.chats.make(caller, whom, command, attempt).await?;
+    let added = participant(answer)?;
+    let body = serde_json::to_value(&added).map_err(ApiError::internal)?;
+    state.chats.settle(caller, &once, &claimed.claim, Answered::Body(body)).await;
+    Ok(web::Json(added))
+}
+
+async fn add_command(
+    state: &State,
+    caller: &Caller,
+    chat: ChatId,
+    agent: AgentId,
+    joins: bool,
+) -> Result<Command, ApiError> {
+    let seen = super::chats::view(state, caller, chat).await;
+    let view = match seen {
+        // That only channels can be joined is said to those outside too.
+        Err(error) if joins && error.reason == Reason::PermissionDenied => {
+            return Err(ApiError::argument("only chats of type talk can be joined"));
+        }
+        seen => seen?,
+    };
+    let name = if agent == caller.agent { caller.name.clone() } else { name_of(state, caller, agent).await? };
+    state.chats.announce(caller, chat, view.created, agent).await?;
+    Ok(Command::Add { agent, name, joins })
+}
+
+/// The name of an agent who may be taken in.
+async fn name_of(state: &State, caller: &Caller, agent: AgentId) -> Result<String, ApiError> {
+    if let Some(found) = state.people.agent(caller.customer, agent).await? {
+        return Ok(found.caller().name);
+    }
+    match state.people.agents_exist(caller.customer, &[agent]).await?.first() {
+        Some(true) => Ok(agent.to_string()),
+        Some(false) | None => Err(ApiError::new(Reason::AgentNotFound, format!("owner_id: no agent {agent}"))),
+    }
+}
+
+/// Take a participant out
+///
+/// Oneself: to leave. Answers with the record that is no more.
+#[utoipa::path(delete, path = "/v1.0/service_agents/talk_chats/{id}/participants/{pid}", tag = "participants",
+    operation_id = "remove_participant", params(("id" = Uuid, Path), ("pid" = Uuid, Path)),
+    responses((status = 200, body = ParticipantResource), Refused, NotFound, Conflict))]
+pub async fn remove(
+    state: web::Data<State>,
+    Authed(who, (Id(chat), Pid(id))): Authed<(Id<ChatId>, Pid<ParticipantId>)>,
+) -> Result<web::Json<ParticipantResource>, ApiError> {
+    let all = participants(&state, &who.caller, chat).await?;
+    let leaver = all.iter().find(|one| one.id == id.0).map(|one| AgentId(one.owner_id));
+    let name = match leaver {
+        Some(agent) if agent == who.caller.agent => who.caller.name.clone(),
+        Some(agent) => {
+            let found = state.people.agent(who.caller.customer, agent).await?;
+            found.map_or_else(|| agent.to_string(), |found| found.caller().name)
+        }
+        // Unknown, which the chat itself says, unless the caller may not ask at all.
+        None => String::new(),
+    };
+    let command = Command::Remove { participant: id, name };
+    let removed = participant(state.chats.make_new(&who.caller, Whom::Chat(chat), command).await?)?;
+    if let Some(agent) = leaver {
+        state.chats.forget(&who.caller, chat, agent).await;
+    }
+    Ok(web::Json(removed))
+}
+
+fn participant(answer: Answer) -> Result<ParticipantResource, ApiError> {
+    match answer {
+        Answer::Participant(participant) => Ok(participant),
+        _ => Err(ApiError::internal("a chat answered with something else")),
+    }
+}

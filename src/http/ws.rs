@@ -1,0 +1,52 @@
+//! The way from a request to a socket: who it is, whether there is room, and the upgrade.
+
+use std::sync::atomic::Ordering;
+
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::WsResponseBuilder;
+
+use crate::people::Identity;
+use crate::session::{Line, SessionActor, Switchboard};
+use crate::wire::{ApiError, Reason};
+
+use super::extract::identify;
+use super::request_id::RequestId;
+
+/// The routes of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/v1.0/ws").route(web::get().to(open)))
+        .service(web::resource("/v1.0/service_agents/ws").route(web::get().to(open)));
+}
+
+/// The switchboard of this worker, for its handlers.
+pub struct OfThisWorker(pub Switchboard);
+
+async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
+    let verified = match identify(&request).await? {
+        Identity::Agent(verified) => verified,
+        Identity::Admin => {
+            return Err(ApiError::new(Reason::PermissionDenied, "the admin token opens no socket").into());
+        }
+    };
+    let worker = request.app_data::<OfThisWorker>().ok_or_else(|| ApiError::internal("no switchboard"))?;
+    let shared = worker.0.shared();
+    if shared.draining.load(Ordering::Acquire) {
+        return Err(ApiError::new(Reason::ServiceUnavailable, "this node is leaving; try another").into());
+    }
+    if shared.connections.load(Ordering::Acquire) >= shared.limits.connections_max {
+        return Err(ApiError::new(Reason::ServiceUnavailable, "this node has as many connections as it may").into());
+    }
+    let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
+    let frame_bytes_max = shared.limits.frame_bytes_max;
+    let line = request.conn_data::<Line>().cloned();
+    if line.is_none() {
+        return Err(ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node").into());
+    }
+    let actor = SessionActor::new(worker.0.clone(), verified, id, line);
+    let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
+    upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
+        Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),
+        None => error,
+    })
+}

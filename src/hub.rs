@@ -1,0 +1,268 @@
+//! The composition root: the one place that knows every room. It opens them from left to right,
+//! binds the address, and closes them from right to left.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::Arbiter;
+use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App, HttpServer, web};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+
+use crate::chat::actor::Deps;
+use crate::chat::command::{Answer, Question};
+use crate::chat::registry::{Chats, Whom};
+use crate::demo::{Demo, DemoError};
+use crate::fanout::desk::{Delivery, Desks};
+use crate::fanout::ear::Ear;
+use crate::files::{Files, FilesError};
+use crate::http::State;
+use crate::http::api::{self, ApiText};
+use crate::http::files::{FileDesk, Membership};
+use crate::http::health::Vitals;
+use crate::http::request_id::stamp;
+use crate::http::ws::OfThisWorker;
+use crate::model::{Caller, ChatId};
+use crate::people::{People, SetupError};
+use crate::session::{Line, Shared, Switchboard};
+use crate::settings::{Settings, SettingsError};
+use crate::store::{StoreError, opening};
+use crate::telemetry::{Metrics, TelemetryError};
+use crate::wire::{ApiError, Reason};
+
+/// Deliveries that wait at one worker's desk. Workers never wait for sockets, so this is a breath.
+const DESK_DELIVERIES_MAX: usize = 16_384;
+/// Seconds that answers under way have to be finished at a stop.
+const FINISH_SECS: u64 = 5;
+
+/// Why the hub does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    People(#[from] SetupError),
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error("server.bind {address}: {cause}")]
+    Bind { address: SocketAddr, cause: io::Error },
+    #[error("description of the api: {0}")]
+    Api(#[from] serde_json::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A hub that is built and bound.
+pub struct Hub {
+    server: Server,
+    address: SocketAddr,
+    people: People,
+    chats: Chats,
+    desks: Desks,
+    shared: Arc<Shared>,
+    vitals: web::Data<Vitals>,
+    drain: Duration,
+    close: BoxFuture<'static, ()>,
+}
+
+/// Asks a chat who is in it, for files.
+struct AskChats(Chats);
+
+#[async_trait]
+impl Membership for AskChats {
+    async fn is_member(&self, caller: &Caller, chat: ChatId) -> Result<bool, ApiError> {
+        match self.0.question(caller, Whom::Chat(chat), Question::Chat).await {
+            Ok(Answer::Chat(view)) => Ok(view.member),
+            Ok(_) => Ok(false),
+            Err(error) if matches!(error.reason, Reason::ChatNotFound | Reason::PermissionDenied) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Hub {
+    /// Opens every room and binds the address. Waits for a store that is not there yet.
+    ///
+    /// # Errors
+    /// Settings that cannot be followed, a store that cannot be read, an address that is taken.
+    pub async fn build(settings: &Settings) -> Result<Self, HubError> {
+        let metrics = Metrics::installed()?;
+        actix::spawn(metrics.clone().keep_small());
+        let opened = opening::open(&settings.store).await?;
+        let (store, heard) = (opened.store, opened.heard);
+        let people = People::new(store.clone(), &settings.auth)?;
+        let files = Files::open(&settings.files_url()?, &settings.files, &settings.limits, &store)?;
+        let desks = Desks::default();
+        let ear = Ear::new(Arc::clone(&store.link), desks.clone());
+        let beacon = Duration::from_secs(settings.chat.beacon_secs);
+        actix::spawn(ear.clone().listen(heard, beacon));
+        let limits = Arc::new(settings.limits.clone());
+        let deps = Arc::new(Deps {
+            store: store.clone(),
+            ear: ear.clone(),
+            desks: desks.clone(),
+            limits: Arc::clone(&limits),
+            wait: settings.store.wait(),
+            idle: Duration::from_secs(settings.chat.idle_secs),
+            beacon,
+        });
+        let arbiters = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
+        let chats = Chats::new(deps, arbiters);
+        let shared = Arc::new(Shared {
+            chats: chats.clone(),
+            ear,
+            people: people.clone(),
+            limits,
+            ping: Duration::from_secs(settings.server.ping_secs),
+            idle: Duration::from_secs(settings.server.idle_secs),
+            connections: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+        });
+        let vitals =
+            web::Data::new(Vitals { link: Arc::clone(&store.link), draining: AtomicBool::new(false), metrics });
+        let state = web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
+        let files = web::Data::new(FileDesk {
+            files,
+            membership: Arc::new(AskChats(chats.clone())),
+            public_url: settings.server.public_url.clone(),
+            wait: Duration::from_secs(settings.files.wait_secs),
+        });
+        let rooms = Rooms { state, files, vitals: vitals.clone(), shared: Arc::clone(&shared), desks: desks.clone() };
+        let (server, address) = serve(settings, rooms)?;
+        let drain = Duration::from_secs(settings.server.drain_secs);
+        Ok(Self { server, address, people, chats, desks, shared, vitals, drain, close: opened.close })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Fills an empty store with the people of the demo.
+    ///
+    /// # Errors
+    /// A store that holds something else.
+    pub async fn demo(&self) -> Result<Demo, DemoError> {
+        Demo::open(&self.people).await
+    }
+
+    /// Serves until it is told to stop: by SIGTERM or SIGINT, after which it drains; by a second
+    /// one, at once.
+    ///
+    /// # Errors
+    /// The server broke off.
+    pub async fn run_until_stopped(self) -> Result<(), HubError> {
+        let Self { server, chats, desks, shared, vitals, drain, close, .. } = self;
+        let handle = server.handle();
+        actix::spawn(async move {
+            stop_signal().await;
+            leave(&handle, &desks, &shared, &vitals, drain).await;
+        });
+        server.await?;
+        chats.close();
+        close.await;
+        Ok(())
+    }
+}
+
+/// The order of leaving: not ready, no new sockets, every socket told, answers finished.
+async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, vitals: &Vitals, over: Duration) {
+    tracing::info!(seconds = over.as_secs(), "draining");
+    vitals.draining.store(true, Ordering::Release);
+    shared.draining.store(true, Ordering::Release);
+    for desk in desks.all() {
+        desks.hand_in(desk, Delivery::Leave { over }).await;
+    }
+    let drained = async {
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        while shared.connections.load(Ordering::Acquire) > 0 {
+            tick.tick().await;
+        }
+        // The last close frames are on their way.
+        tick.tick().await;
+    };
+    tokio::select! {
+        () = stop_signal() => {
+            tracing::info!("told again: leaving at once");
+            handle.stop(false).await;
+        }
+        _ = tokio::time::timeout(over + Duration::from_secs(1), drained) => {
+            handle.stop(true).await;
+        }
+    }
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard; end the process to stop it");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// What a worker's handlers see.
+#[derive(Clone)]
+struct Rooms {
+    state: web::Data<State>,
+    files: web::Data<FileDesk>,
+    vitals: web::Data<Vitals>,
+    shared: Arc<Shared>,
+    desks: Desks,
+}
+
+fn serve(settings: &Settings, rooms: Rooms) -> Result<(Server, SocketAddr), HubError> {
+    let text = web::Data::new(ApiText::write()?);
+    let server = HttpServer::new(move || {
+        let (desk, deliveries) = rooms.desks.open(DESK_DELIVERIES_MAX);
+        let switchboard = Switchboard::open(Arc::clone(&rooms.shared), desk, deliveries);
+        App::new()
+            .app_data(rooms.state.clone())
+            .app_data(rooms.files.clone())
+            .app_data(rooms.vitals.clone())
+            .app_data(text.clone())
+            .app_data(OfThisWorker(switchboard))
+            .configure(api::routes)
+            .wrap(Compress::default())
+            .wrap(from_fn(stamp))
+    });
+    let limits = &settings.server;
+    let workers = limits.worker_threads();
+    let bind = limits.bind;
+    let server = server
+        .workers(workers)
+        .backlog(limits.backlog)
+        .max_connections(limits.tcp_connections_max.div_ceil(workers))
+        .client_request_timeout(Duration::from_secs(limits.request_secs))
+        .keep_alive(Duration::from_secs(limits.keep_alive_secs))
+        .shutdown_timeout(FINISH_SECS)
+        .disable_signals()
+        .tcp_nodelay(true)
+        .on_connect(keep_line)
+        .bind(bind)
+        .map_err(|cause| HubError::Bind { address: bind, cause })?;
+    let address = server.addrs().first().copied().unwrap_or(bind);
+    Ok((server.run(), address))
+}
+
+/// Keeps hold of each connection, so that a frozen socket can be cut from outside.
+fn keep_line(connection: &dyn std::any::Any, data: &mut Extensions) {
+    if let Some(line) = connection.downcast_ref::<actix_web::rt::net::TcpStream>().and_then(Line::keep) {
+        data.insert(line);
+    }
+}

@@ -1,0 +1,128 @@
+//! Who on this worker hears a chat, and how far each has come.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::fanout::desk::{Outgoing, SessionKey};
+use crate::fanout::outbox::{Outbox, Verdict};
+use crate::fanout::topic::{Scope, Topic};
+use crate::model::{AgentId, ChatId, ChatKey};
+use crate::people::Verified;
+use crate::wire::frames::ResumeState;
+
+use super::eviction::Line;
+
+/// One socket, as its worker's switchboard knows it.
+pub struct Session {
+    pub key: SessionKey,
+    /// Whose it is, and until when.
+    pub verified: Verified,
+    /// The id of the request that opened it: in its error frames and in the log.
+    pub request_id: String,
+    pub outbox: Outbox,
+    pub line: Option<Line>,
+    /// When the client was last heard.
+    pub heard: Cell<Instant>,
+    pub topics: RefCell<Vec<Topic>>,
+    /// A subscription that is not yet in force.
+    pub opening: RefCell<Option<Opening>>,
+    /// The chats it follows.
+    pub follows: RefCell<Vec<ChatKey>>,
+    /// Chats whose catching up waits for room in the outbox.
+    pub paused: RefCell<Vec<ChatKey>>,
+    /// Whether it is out of the switchboard; whatever comes later finds nobody.
+    pub ended: Cell<bool>,
+}
+
+/// A subscription on its way to being in force.
+pub struct Opening {
+    /// Names it in the wishes to follow that belong to it.
+    pub ticket: u64,
+    /// Chats that have not said yet from where they are followed.
+    pub outstanding: usize,
+    /// Where each chat in scope stands.
+    pub chats: BTreeMap<Uuid, ResumeState>,
+    /// Whether a chat could not be reached.
+    pub unavailable: bool,
+    /// Told when nothing is outstanding.
+    pub settled: Option<oneshot::Sender<()>>,
+}
+
+impl Session {
+    /// The agent whose socket it is.
+    #[must_use]
+    pub fn agent(&self) -> AgentId {
+        self.verified.caller.agent
+    }
+
+    /// Whether it holds a topic of its customer's, so that it hears every chat.
+    #[must_use]
+    pub fn watches(&self) -> bool {
+        self.topics.borrow().iter().any(|topic| matches!(topic.scope, Scope::Customer(_)))
+    }
+
+    /// Whether one of its topics can let it hear this chat, as a member or, `watching`, as any.
+    #[must_use]
+    pub fn covers(&self, chat: ChatId, watching: bool) -> bool {
+        self.topics.borrow().iter().any(|topic| match topic.scope {
+            Scope::Agent(_) => !watching && topic.covers(chat),
+            Scope::Customer(_) => watching && topic.covers(chat),
+        })
+    }
+
+    /// Puts an event in, if one of the topics lets it hear it.
+    pub fn hear(&self, event: &Outgoing) -> Verdict {
+        if !self.topics.borrow().iter().any(|topic| topic.matches(event)) {
+            return Verdict::Queued;
+        }
+        self.outbox.push(event.frame.clone())
+    }
+}
+
+/// How a follower goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The next event goes straight in.
+    Live,
+    /// The subscription is not in force yet; `true` when an event has come meanwhile.
+    Held(bool),
+    /// Older events are being fetched.
+    CatchingUp,
+}
+
+/// A socket that hears a chat.
+pub struct Follower {
+    pub session: Rc<Session>,
+    /// Number of the last event that it was given, or that it needs not be given.
+    pub last: u64,
+    pub pace: Pace,
+}
+
+/// A chat that this worker hears.
+pub struct LocalChat {
+    pub id: ChatId,
+    pub followers: Vec<Follower>,
+    /// The newest wish to follow that was sent to the chat.
+    pub wish: u64,
+    /// Until when it is kept although nobody follows: somebody may be about to come in.
+    pub kept_until: Instant,
+}
+
+impl LocalChat {
+    /// The follower of this session.
+    pub fn follower(&mut self, session: SessionKey) -> Option<&mut Follower> {
+        self.followers.iter_mut().find(|follower| follower.session.key == session)
+    }
+
+    /// Lets the session's follower go.
+    pub fn drop_follower(&mut self, session: SessionKey) {
+        if let Some(place) = self.followers.iter().position(|follower| follower.session.key == session) {
+            self.followers.swap_remove(place);
+        }
+    }
+}

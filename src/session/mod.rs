@@ -1,0 +1,17 @@
+//! One socket, one actor; and on each worker thread one [`switchboard`] that knows its sockets.
+//!
+//! A socket hears a chat through a *follower*: the number of the last event that was put into its
+//! outbox. The next number is put in; a known one is left out; a jump makes the follower catch up
+//! from the chat's memory or the log before it goes on. So a socket gets every event of a chat
+//! exactly once and in order, whatever happened on the way, or it is closed and resumes.
+
+pub mod actor;
+pub mod eviction;
+pub mod follower;
+pub mod subscribing;
+pub mod switchboard;
+pub mod tending;
+
+pub use actor::SessionActor;
+pub use eviction::Line;
+pub use switchboard::{Shared, Switchboard};

@@ -1,0 +1,188 @@
+//! What a switchboard does for its sockets by itself: pings, silences, ended credentials, cuts,
+//! and news of its customers. One timer for all sockets of a worker.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::chat::following::Begin;
+use crate::fanout::outbox::Verdict;
+use crate::model::{AgentId, ChatId, CustomerId};
+use crate::people::AuthError;
+use crate::store::{ChatList, Notice};
+use crate::wire::CloseCause;
+use crate::wire::frames::{EventFrame, encode};
+
+use super::follower::Session;
+use super::switchboard::Switchboard;
+
+/// How often sockets are tended.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a socket that is closed may take to write its close frame.
+pub(super) const CUT_AFTER: Duration = Duration::from_secs(2);
+
+impl Switchboard {
+    pub(super) async fn tend(self) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut turn = 0u64;
+        loop {
+            tick.tick().await;
+            turn += 1;
+            self.tend_sessions(turn);
+            self.cut_lines();
+            self.release_unfollowed();
+        }
+    }
+
+    fn tend_sessions(&self, turn: u64) {
+        let every = self.shared().ping.as_secs().max(1);
+        let sessions: Vec<Rc<Session>> = self.board.table.borrow().sessions.values().cloned().collect();
+        let (now, clock) = (Instant::now(), SystemTime::now());
+        for session in sessions {
+            if session.verified.expires.is_some_and(|end| end <= clock) {
+                self.close(&session, CloseCause::CredentialEnded);
+            } else if now.duration_since(session.heard.get()) >= self.shared().idle {
+                self.close(&session, CloseCause::Idle);
+            } else if (turn + session.key.0).is_multiple_of(every) {
+                // Spread by the session's number, so that not all ping in one second.
+                session.outbox.ping();
+            }
+        }
+    }
+
+    fn cut_lines(&self) {
+        let now = Instant::now();
+        self.board.table.borrow_mut().cuts.retain(|(until, line)| {
+            let late = *until <= now;
+            if late {
+                line.cut();
+            }
+            !late
+        });
+    }
+
+    fn release_unfollowed(&self) {
+        let now = Instant::now();
+        let mut table = self.board.table.borrow_mut();
+        let unfollowed: Vec<_> = table
+            .chats
+            .iter()
+            .filter(|(_, local)| local.followers.is_empty() && local.kept_until <= now)
+            .map(|(key, _)| *key)
+            .collect();
+        for chat in unfollowed {
+            self.release(&mut table, chat);
+        }
+    }
+
+    /// Closes every socket, each at its own moment within the time.
+    pub(super) fn leave(&self, over: Duration) {
+        let sessions: Vec<Rc<Session>> = self.board.table.borrow().sessions.values().cloned().collect();
+        for session in sessions {
+            let switchboard = self.clone();
+            let moment = over.mul_f64(rand::random::<f64>());
+            actix::spawn(async move {
+                tokio::time::sleep(moment).await;
+                switchboard.close(&session, CloseCause::Restart);
+            });
+        }
+    }
+
+    // ------------------------------------------------------------------------------------- news
+
+    pub(super) fn noticed(&self, customer: CustomerId, notice: &Arc<Notice>) {
+        match &**notice {
+            Notice::Announced { chat, agents } => self.announced(customer, *chat, agents),
+            Notice::AgentChanged { agent } => {
+                let sessions = self.board.table.borrow().by_agent.get(agent).cloned().unwrap_or_default();
+                for session in sessions {
+                    self.verify_again(session);
+                }
+            }
+            Notice::AgentStatus { json } => self.status_changed(customer, json),
+        }
+    }
+
+    /// A chat may be about to concern these agents: it is heard before they come in.
+    fn announced(&self, customer: CustomerId, chat: ChatId, agents: &[AgentId]) {
+        let concerned: Vec<Rc<Session>> = {
+            let table = self.board.table.borrow();
+            let members = agents.iter().filter_map(|agent| table.by_agent.get(agent)).flatten();
+            let members = members.filter(|session| session.covers(chat, false)).cloned();
+            let watchers = table.of_customer(customer).into_iter().filter(|session| session.covers(chat, true));
+            members.chain(watchers).collect()
+        };
+        for session in concerned {
+            self.wish_unless_followed(&session, chat);
+        }
+    }
+
+    fn wish_unless_followed(&self, session: &Rc<Session>, chat: ChatId) {
+        if !session.follows.borrow().contains(&chat.key()) {
+            self.wish(session, chat, None, Begin::Joining);
+        }
+    }
+
+    /// News was missed: every list is read again, and every credential looked at.
+    pub(super) fn missed(&self, customer: CustomerId) {
+        let sessions = self.board.table.borrow().of_customer(customer);
+        let switchboard = self.clone();
+        actix::spawn(async move {
+            for session in sessions {
+                if session.ended.get() || session.topics.borrow().is_empty() {
+                    continue;
+                }
+                switchboard.verify_again(Rc::clone(&session));
+                let mut lists = vec![ChatList::Agent(session.agent())];
+                if session.watches() {
+                    lists.push(ChatList::All);
+                }
+                for list in lists {
+                    // A store that is away again says so by another gap when it is back.
+                    let Ok(chats) = switchboard.listed(&session, list).await else { return };
+                    for chat in chats.into_iter().filter(|chat| session.covers(*chat, list == ChatList::All)) {
+                        switchboard.wish_unless_followed(&session, chat);
+                    }
+                }
+            }
+        });
+    }
+
+    fn verify_again(&self, session: Rc<Session>) {
+        let switchboard = self.clone();
+        actix::spawn(async move {
+            let found = switchboard.shared().people.verify_again(&session.verified).await;
+            let ended = match found {
+                Ok(caller) => session.watches() && !caller.permissions.manages_customer(),
+                Err(AuthError::Invalid(_)) => true,
+                Err(AuthError::Store(_)) => false,
+            };
+            if ended {
+                switchboard.close(&session, CloseCause::CredentialEnded);
+            }
+        });
+    }
+
+    fn status_changed(&self, customer: CustomerId, json: &str) {
+        let Ok(data) = serde_json::from_str::<serde_json::Value>(json) else { return };
+        let text = |field: &str| data.get(field).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let Some(agent) = AgentId::parse(&text("id")) else { return };
+        let timestamp = text("tm_update");
+        let frame = encode(&EventFrame {
+            r#type: "agent_status_updated",
+            data,
+            chat_id: None,
+            seq: None,
+            cursor: None,
+            timestamp,
+        });
+        let sessions = self.board.table.borrow().of_customer(customer);
+        for session in sessions {
+            let hears = session.topics.borrow().iter().any(|topic| topic.matches_status(agent));
+            if hears && session.outbox.push(frame.clone()) == Verdict::Overflow {
+                self.close(&session, CloseCause::SlowConsumer);
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What the hub tells its operator: the log and the metrics.
+//!
+//! Promised: no library gets below `info` in the log, whatever the filter says, because some of
+//! them print requests, and with them credentials, at `debug` and `trace`; our own modules never
+//! print a credential. Every metric is in the one list in [`metric`]. Not in here: the route that
+//! answers with them.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::settings::{Log, LogFormat};
+
+/// The prefix of the modules whose log lines we answer for.
+const OURS: &str = "talk_hub";
+
+/// Why the log or the metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("log.filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("the log is set up already")]
+    LogTwice(#[from] tracing_subscriber::util::TryInitError),
+    #[error("metrics: {0}")]
+    Metrics(#[from] BuildError),
+}
+
+/// Sends the log to stderr from now on, once per process.
+///
+/// # Errors
+/// The filter cannot be read, or somebody else has set up a log.
+pub fn start_log(settings: &Log) -> Result<(), TelemetryError> {
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+    };
+    let wanted = EnvFilter::builder().parse(&settings.filter)?;
+    tracing_subscriber::registry().with(lines.with_filter(wanted.and(filter_fn(may_be_logged)))).try_init()?;
+    Ok(())
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+    ours || *metadata.level() <= Level::INFO
+}
+
+/// The metrics of this process.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+/// Samples of histograms pile up until they are sorted into their buckets; this is how often that
+/// is done when nobody fetches them.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Upper ends of the buckets of everything that takes time, in seconds.
+const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+impl Metrics {
+    /// The metrics of this process; the first call makes them.
+    ///
+    /// # Errors
+    /// Another library has installed a recorder.
+    pub fn installed() -> Result<Self, TelemetryError> {
+        static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+        if let Some(metrics) = INSTALLED.get() {
+            return Ok(metrics.clone());
+        }
+        let recorder = PrometheusBuilder::new().set_buckets(SECONDS)?.build_recorder();
+        let made = Self { handle: recorder.handle() };
+        match metrics::set_global_recorder(recorder) {
+            Ok(()) => {
+                metric::describe();
+                Ok(INSTALLED.get_or_init(|| made).clone())
+            }
+            // Lost a race of first calls, or there is a recorder of somebody else's.
+            Err(taken) => INSTALLED.get().cloned().ok_or_else(|| BuildError::from(taken).into()),
+        }
+    }
+
+    /// All of them in Prometheus' text form.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Keeps their memory small until the future is dropped. One task per process runs it.
+    pub async fn keep_small(self) {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            self.handle.run_upkeep();
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($kind:ident $name:ident = $wire:literal, $text:literal;)*) => {
+        /// The one list of metrics. Labels are named in the text; their values come from small
+        /// fixed sets, never from what a client sent.
+        pub mod metric {
+            $(#[doc = $text] pub const $name: &str = $wire;)*
+
+            /// Name and text of each.
+            pub const ALL: &[(&str, &str)] = &[$(($wire, $text),)*];
+
+            pub(super) fn describe() {
+                $(metrics!(@$kind $wire, $text);)*
+            }
+        }
+    };
+    (@counter $name:literal, $text:literal) => { ::metrics::describe_counter!($name, $text) };
+    (@gauge $name:literal, $text:literal) => { ::metrics::describe_gauge!($name, $text) };
+    (@histogram $name:literal, $text:literal) => { ::metrics::describe_histogram!($name, $text) };
+}
+
+metrics! {
+    gauge CONNECTIONS = "talk_connections", "WebSocket connections that are open";
+    gauge CHATS = "talk_chats_in_memory", "Chats held in memory";
+    gauge UPLOADS = "talk_uploads", "Uploads that are coming in";
+    counter SENDS = "talk_sends_total", "Messages that were posted here and are in the log";
+    counter DELIVERIES = "talk_deliveries_total", "Events handed to connections of this hub";
+    counter CONFLICTS = "talk_conflicts_total", "Commits decided again because another hub was faster";
+    counter RESUMES = "talk_resumes_total", "Chats resumed by returning clients; outcome = recovered, trimmed, rewritten, unknown";
+    counter HOLES_REPAIRED = "talk_holes_repaired_total", "Gaps in what was heard that were filled from the log";
+    counter REWRITTEN = "talk_rewritten_chats_total", "Chats whose history was found rewritten; clients were told";
+    counter SLOW_CLOSES = "talk_slow_closes_total", "Connections closed because their client did not keep up";
+    counter CLOSES = "talk_closes_total", "Connections closed by this hub; code = the close code";
+    gauge LINK_UP = "talk_link_up", "1 while what others write is heard";
+    histogram LINK_LAG = "talk_link_lag_seconds", "From the commit of an event, by the store's clock, to its delivery here";
+    histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
+    counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
+    counter HTTP_REQUESTS = "talk_http_requests_total", "Requests answered; method, route = its pattern, status";
+    histogram HTTP_SECONDS = "talk_http_seconds", "Time to the head of the answer; route = its pattern";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_stay_at_info_and_we_do_not() {
+        use tracing_subscriber::fmt::MakeWriter;
+
+        #[derive(Clone, Default)]
+        struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+        impl std::io::Write for Page {
+            fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().expect("not poisoned").extend_from_slice(line);
+                Ok(line.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        impl<'a> MakeWriter<'a> for Page {
+            type Writer = Self;
+            fn make_writer(&'a self) -> Self {
+                self.clone()
+            }
+        }
+
+        let page = Page::default();
+        let filter = EnvFilter::builder().parse("trace,actix_http::h1=trace").expect("a filter");
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
+        let log = tracing_subscriber::registry().with(lines.with_filter(filter.and(filter_fn(may_be_logged))));
+        tracing::subscriber::with_default(log, || {
+            tracing::trace!(target: "actix_http::h1", "a bearer token");
+            tracing::debug!(target: "talk_hubbub", "somebody else's");
+            tracing::info!(target: "actix_http::h1", "library says");
+            tracing::trace!(target: "talk_hub::chat", "chat says");
+            tracing::trace!(target: "talk_hub", "hub says");
+        });
+        let said = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+        for (line, there) in [
+            ("a bearer token", false),
+            ("somebody else's", false),
+            ("library says", true),
+            ("chat says", true),
+            ("hub says", true),
+        ] {
+            assert_eq!(said.contains(line), there, "{line} in\n{said}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_made_once_and_described() {
+        let metrics = Metrics::installed().expect("metrics");
+        metrics::counter!(metric::SENDS).increment(1);
+        metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(0.002);
+        let text = Metrics::installed().expect("the same").render();
+        assert!(text.contains("# HELP talk_sends_total Messages that were posted here"), "{text}");
+        assert!(text.contains("talk_store_seconds_bucket{call=\"commit\",le=\"0.0025\"} 1"), "{text}");
+        assert!(metrics.render().contains("talk_sends_total 1"));
+    }
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        for (name, text) in metric::ALL {
+            assert!(name.starts_with("talk_") && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(!text.is_empty(), "{name}");
+        }
+    }
+}

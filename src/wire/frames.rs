@@ -1,0 +1,197 @@
+//! The frames of a socket: what clients say, and what they are told.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytestring::ByteString;
+use serde::Serialize;
+
+use crate::model::{ChatKey, Position};
+
+use super::error::ApiError;
+use super::{Reason, cursor};
+
+/// Longest `id` of a client frame, in bytes.
+const ID_BYTES_MAX: usize = 64;
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientFrame {
+    Subscribe {
+        topics: Vec<String>,
+        /// Wants an answer, and this is its name.
+        id: Option<String>,
+        /// Where the client stands, chat by chat.
+        since: Option<HashMap<String, String>>,
+    },
+    Unsubscribe {
+        topics: Vec<String>,
+        id: Option<String>,
+    },
+}
+
+/// A frame that could not be understood: what was wrong, and the id it had, if that much was.
+#[derive(Debug)]
+pub struct BadFrame {
+    pub id: Option<String>,
+    pub error: ApiError,
+}
+
+impl ClientFrame {
+    /// Reads a text frame.
+    ///
+    /// # Errors
+    /// Says what is wrong with which field.
+    pub fn parse(text: &str) -> Result<Self, BadFrame> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|_| BadFrame {
+            id: None,
+            error: ApiError::new(Reason::InvalidJsonBody, "the frame is not JSON"),
+        })?;
+        let id = read_id(&value)?;
+        read_frame(&value, id.clone()).map_err(|error| BadFrame { id, error })
+    }
+}
+
+fn read_id(value: &serde_json::Value) -> Result<Option<String>, BadFrame> {
+    match value.get("id") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::String(id)) if id.len() <= ID_BYTES_MAX => Ok(Some(id.clone())),
+        Some(_) => Err(BadFrame {
+            id: None,
+            error: ApiError::argument(format!("id must be a string of at most {ID_BYTES_MAX} bytes")),
+        }),
+    }
+}
+
+fn read_frame(value: &serde_json::Value, id: Option<String>) -> Result<ClientFrame, ApiError> {
+    if !value.is_object() {
+        return Err(ApiError::new(Reason::InvalidJsonBody, "the frame is not a JSON object"));
+    }
+    let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
+    match kind {
+        "subscribe" => Ok(ClientFrame::Subscribe { topics: read_topics(value)?, id, since: read_since(value)? }),
+        "unsubscribe" => Ok(ClientFrame::Unsubscribe { topics: read_topics(value)?, id }),
+        _ => Err(ApiError::argument("type must be subscribe or unsubscribe")),
+    }
+}
+
+fn read_topics(value: &serde_json::Value) -> Result<Vec<String>, ApiError> {
+    let wrong = || ApiError::argument("topics must be an array of at least one string");
+    let topics = value.get("topics").and_then(serde_json::Value::as_array).ok_or_else(wrong)?;
+    if topics.is_empty() {
+        return Err(wrong());
+    }
+    topics.iter().map(|topic| topic.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+}
+
+fn read_since(value: &serde_json::Value) -> Result<Option<HashMap<String, String>>, ApiError> {
+    let wrong = || ApiError::argument("since must be an object of chat id to cursor");
+    match value.get("since") {
+        None | Some(serde_json::Value::Null) => Ok(None),
+        Some(serde_json::Value::Object(since)) => since
+            .iter()
+            .map(|(chat, cursor)| Ok((chat.clone(), cursor.as_str().ok_or_else(wrong)?.to_owned())))
+            .collect::<Result<_, ApiError>>()
+            .map(Some),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// An event on the wire. Encoded once, whoever hears it.
+#[derive(Debug, Serialize)]
+pub struct EventFrame<'a, D> {
+    pub r#type: &'a str,
+    pub data: D,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_id: Option<uuid::Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    pub timestamp: String,
+}
+
+/// The answer to a subscription or its end.
+#[derive(Debug, Serialize)]
+pub struct AnswerFrame {
+    /// `subscribed` or `unsubscribed`.
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What the connection is subscribed to from now on.
+    pub topics: Vec<String>,
+    /// When `since` was given: every chat in scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chats: Option<BTreeMap<uuid::Uuid, ResumeState>>,
+}
+
+/// Where a chat stands when a subscription begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResumeState {
+    pub seq: u64,
+    pub cursor: String,
+    /// Whether every event after the given cursor follows. `true` also for a chat that was not
+    /// named: nothing of it was missed, it begins here.
+    pub recovered: bool,
+    /// Why not: fetch by REST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<LostReason>,
+}
+
+/// Why events cannot be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LostReason {
+    /// More events than the hub sends again lie between.
+    Trimmed,
+    /// The history that the client saw is not this one.
+    Rewritten,
+    /// Not a cursor of this chat.
+    Unknown,
+}
+
+impl ResumeState {
+    /// The state of a chat whose newest event is `head`.
+    #[must_use]
+    pub fn new(chat: ChatKey, head: Position, lost: Option<LostReason>) -> Self {
+        Self { seq: head.seq, cursor: cursor::write(chat, head), recovered: lost.is_none(), reason: lost }
+    }
+}
+
+/// Tells a live client that its copy of a chat is not the truth any more.
+#[derive(Debug, Serialize)]
+pub struct ResyncFrame {
+    pub r#type: &'static str,
+    pub chat_id: uuid::Uuid,
+    pub reason: LostReason,
+    pub seq: u64,
+    pub cursor: String,
+}
+
+/// A refusal.
+#[derive(Debug, Serialize)]
+pub struct ErrorFrame {
+    pub r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    pub error: super::error::ErrorBody,
+}
+
+impl ErrorFrame {
+    /// The refusal of a frame, on the connection that this request opened.
+    #[must_use]
+    pub fn new(id: Option<String>, error: &ApiError, request_id: &str) -> Self {
+        Self { r#type: "error", id, error: error.envelope(request_id).error }
+    }
+}
+
+/// A frame as text. Nothing of ours fails to encode; were it so, the log says it.
+#[must_use]
+pub fn encode<T: Serialize>(frame: &T) -> ByteString {
+    match serde_json::to_string(frame) {
+        Ok(text) => ByteString::from(text),
+        Err(error) => {
+            tracing::error!(%error, "frame not encoded");
+            ByteString::new()
+        }
+    }
+}
