@@ -29,8 +29,9 @@ impl Server {
 
     fn start_on(port: u16) -> Self {
         let run = format!(
-            "redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --rdbcompression no \
-             --dir \"$(mktemp -d)\" >/dev/null & server=$!; cat >/dev/null; kill -9 $server"
+            "dir=$(mktemp -d); redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no \
+             --rdbcompression no --dir $dir >/dev/null & server=$!; cat >/dev/null; kill -9 $server; \
+             wait $server; rm -rf $dir"
         );
         let shell = Command::new("sh").args(["-c", &run]).stdin(Stdio::piped()).spawn().unwrap();
         let server = Self { shell, port };

@@ -8,9 +8,6 @@
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
-//!
-//! Metrics: gauge `store_link_waiting` (messages between connection and reader), counter
-//! `store_link_losses_total` (`reason` = `lost` or `lagging`).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,6 +28,7 @@ use super::keys::Keys;
 use super::lanes::{Again, Ask, Way, tells};
 use crate::model::CustomerId;
 use crate::store::{Channel, Heard, Link, Notice, Result};
+use crate::telemetry::metric;
 
 /// Bounds of the link.
 #[derive(Clone, Copy, Debug)]
@@ -137,13 +135,13 @@ impl Keeper {
                         Loss::Deaf => return,
                         Loss::Lagging => {
                             tracing::warn!("link to redis given up: the hub does not keep up with it");
-                            metrics::counter!("store_link_losses_total", "reason" => "lagging").increment(1);
+                            metrics::counter!(metric::LINK_LOSSES, "reason" => "lagging").increment(1);
                         }
                         Loss::Lost(error) => {
                             if was_up || tells(failures) {
                                 tracing::warn!(failures, error, "link to redis lost");
                             }
-                            metrics::counter!("store_link_losses_total", "reason" => "lost").increment(1);
+                            metrics::counter!(metric::LINK_LOSSES, "reason" => "lost").increment(1);
                         }
                     }
                 }
@@ -290,7 +288,7 @@ async fn read(mut pushes: mpsc::Receiver<Msg>, when_up: oneshot::Receiver<()>, h
         return;
     }
     while let Some(message) = pushes.recv().await {
-        metrics::gauge!("store_link_waiting").set(pushes.len() as f64);
+        metrics::gauge!(metric::LINK_WAITING).set(pushes.len() as f64);
         let Some(news) = understood(&keys, &message) else { continue };
         if heard.send(news).await.is_err() {
             return;

@@ -46,7 +46,8 @@ const SCHEMA: &str = "1";
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://` or `rediss://`, with user, password and database as usual.
+    /// `redis://` or `rediss://`, with user, password and database as usual. With TLS the server
+    /// is trusted by the system's certificates, or those that `SSL_CERT_FILE` names.
     pub url: String,
     /// In front of every key and channel; at most 64 visible ASCII characters without braces.
     pub prefix: String,
@@ -282,8 +283,10 @@ async fn wait_for_server(settings: &RedisSettings, address: &ConnectionInfo) -> 
             return Err(unusable(error));
         }
         failures += 1;
-        let server = address.addr().to_string();
-        tracing::warn!(server, failures, %error, "waiting for redis");
+        if lanes::tells(failures) {
+            let server = address.addr().to_string();
+            tracing::warn!(server, failures, %error, "waiting for redis");
+        }
         tokio::time::sleep(RedisSettings::backoff().jittered(failures)).await;
     }
 }
