@@ -29,7 +29,7 @@ impl Server {
 
     fn start_on(port: u16) -> Self {
         let run = format!(
-            "dir=$(mktemp -d); redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no \
+            "exec 2>/dev/null; dir=$(mktemp -d); redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no \
              --rdbcompression no --dir $dir >/dev/null & server=$!; cat >/dev/null; kill -9 $server; \
              wait $server; rm -rf $dir"
         );
@@ -269,4 +269,64 @@ async fn a_slow_hub_loses_the_link_and_not_its_memory() {
     assert!(matches!(next(&mut heard).await, Heard::Up));
     assert_eq!(store.link.notices(customer).await.unwrap(), 100);
     close.await;
+}
+
+/// A commit whose connection dies has an unknown outcome; the same commit again settles it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_commit_is_made_once_while_connections_are_cut() {
+    let server = Server::start();
+    let settings = RedisSettings { wait_ms: 5_000, ..RedisSettings::new(server.url(), "cut:") };
+    let Opened { store, heard, close } = body::open(&settings).await.unwrap();
+    let stage = Stage { body: Prefix(settings), store, close, heard };
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut knife = stage.body.connection().await;
+    let cutting = tokio::spawn(async move {
+        let mut cuts = 0;
+        while stopped.try_recv().is_err() {
+            for kind in ["normal", "pubsub"] {
+                let mut cut = redis::cmd("CLIENT");
+                cut.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
+                cuts += cut.query_async::<u32>(&mut knife).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        cuts
+    });
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let talk = talk.clone();
+            tokio::spawn(async move {
+                let (mut nonces, mut retries) = (Vec::new(), 0);
+                for number in 0..200 {
+                    let said = entry(Event::MessageCreated(said(&format!("{writer}/{number}"))));
+                    nonces.push(said.nonce);
+                    let mut commit = talk_hub::store::Commit {
+                        chat: talk.id,
+                        expect: talk_hub::store::Expect::Rules(1),
+                        retry_after: None,
+                        entries: vec![said],
+                    };
+                    while talk.commit(&commit).await.is_err() {
+                        commit.retry_after = Some(1);
+                        retries += 1;
+                    }
+                }
+                (nonces, retries)
+            })
+        })
+        .collect();
+    let (mut nonces, mut retries) = (std::collections::HashSet::new(), 0);
+    for writer in writers {
+        let (its, again) = writer.await.unwrap();
+        nonces.extend(its);
+        retries += again;
+    }
+    stop.send(()).unwrap();
+    let cuts = cutting.await.unwrap();
+    assert!(cuts > 0 && retries > 0, "{cuts} cuts and {retries} retries prove nothing");
+    let log = talk.log().await;
+    assert_eq!(log.iter().map(|record| record.seq).collect::<Vec<_>>(), (1..=1601).collect::<Vec<_>>());
+    assert_eq!(log[1..].iter().map(|record| record.nonce).collect::<std::collections::HashSet<_>>(), nonces);
+    stage.close().await;
 }

@@ -45,8 +45,8 @@ pub trait Body: Sized {
 pub struct Stage<B> {
     pub body: B,
     pub store: Store,
-    heard: mpsc::Receiver<Heard>,
-    close: BoxFuture<'static, ()>,
+    pub heard: mpsc::Receiver<Heard>,
+    pub close: BoxFuture<'static, ()>,
 }
 
 impl<B: Body> Stage<B> {
