@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::{CustomerId, Micros};
 use crate::store::{self, Around, List, NewRecord, Row, Table};
 use crate::wire::page::PageRequest;
-use crate::wire::{ApiError, Reason, time};
+use crate::wire::{ApiError, time};
 
 use super::record::{self, CustomerRecord};
 use super::settings::Directory;

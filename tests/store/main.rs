@@ -10,3 +10,7 @@ mod suite;
 
 /// One directory on this machine.
 mod embedded;
+/// A server of our own.
+mod redis;
+/// What it costs there, measured.
+mod redis_cost;
