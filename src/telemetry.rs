@@ -137,6 +137,8 @@ metrics! {
     counter SLOW_CLOSES = "talk_slow_closes_total", "Connections closed because their client did not keep up";
     counter CLOSES = "talk_closes_total", "Connections closed by this hub; code = the close code";
     gauge LINK_UP = "talk_link_up", "1 while what others write is heard";
+    gauge LINK_WAITING = "talk_link_waiting", "Messages from Redis that wait for this hub";
+    counter LINK_LOSSES = "talk_link_losses_total", "Times the link to Redis ended; reason = lost, lagging";
     histogram LINK_LAG = "talk_link_lag_seconds", "From the commit of an event, by the store's clock, to its delivery here";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";

@@ -24,7 +24,7 @@ use crate::telemetry::metric;
 use crate::wire::frames::{LostReason, ResyncFrame, encode};
 use crate::wire::{ApiError, cursor};
 
-use super::asking::Ask;
+use super::asking::{Ask, Turn};
 use super::following::{CatchUp, Follow, Unfollow};
 use super::frame::outgoing;
 use super::looking::{Seen, look};
@@ -77,6 +77,8 @@ pub struct ChatActor {
     /// Jobs for the next look.
     waiting: Vec<Job>,
     looking: bool,
+    /// Commands that wait for their turn; one that has it is not in here. Bounded by the places.
+    pub(super) turns: HashMap<Turn, VecDeque<Box<Ask>>>,
     /// Events that came before their turn. At most as many as the ring of events.
     early: BTreeMap<u64, Arrival>,
     /// Who follows, and the number of the desk's latest wish.
@@ -103,6 +105,7 @@ impl ChatActor {
             absent: false,
             waiting: Vec::new(),
             looking: false,
+            turns: HashMap::new(),
             early: BTreeMap::new(),
             desks: HashMap::new(),
             backlog: VecDeque::new(),
@@ -164,7 +167,7 @@ impl ChatActor {
                 // Those that came meanwhile are told too: they have waited for the same store.
                 for job in jobs.into_iter().chain(std::mem::take(&mut self.waiting)) {
                     match job {
-                        Job::Ask(ask) => ask.refuse(refusal.clone()),
+                        Job::Ask(ask) => self.refuse(ask, refusal.clone(), ctx),
                         Job::Follow(follow) => self.cannot_follow(&follow, ctx),
                     }
                 }
@@ -343,7 +346,7 @@ impl ChatActor {
     // --------------------------------------------------------------------------------- retiring
 
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
-        let busy = !self.desks.is_empty() || self.looking || !self.waiting.is_empty();
+        let busy = !self.desks.is_empty() || self.looking || !self.waiting.is_empty() || !self.turns.is_empty();
         if !busy && self.used.elapsed() >= self.deps.idle && self.chats.release(self.key) {
             ctx.stop();
         }

@@ -1,5 +1,6 @@
 //! Commands and questions: from the asker to the room, through a commit if need be, and back.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
@@ -7,9 +8,8 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::model::{Caller, ChatId, Message, Micros, Nonce, Record};
-use crate::store::{Arrival, Commit, CommitError, Committed, Page, StoreError, Touch};
+use crate::store::{Arrival, Commit, CommitError, Committed, StoreError, Touch};
 use crate::telemetry::metric;
-use crate::wire::resources::ParticipantResource;
 use crate::wire::{ApiError, Reason};
 
 use super::actor::{ChatActor, Job};
@@ -60,6 +60,29 @@ pub struct Ask {
     pub tries: u32,
     /// Whether the log was searched for an earlier attempt.
     pub searched: bool,
+    /// The turn it has, while its commit is under way.
+    pub turn: Option<Turn>,
+}
+
+/// What commits of a node change one at a time: two that were decided on one state cannot both be
+/// made, and of many, each would be decided again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// The chat or its roster.
+    Rules,
+    /// The message of this moment.
+    Message(Micros),
+}
+
+impl Turn {
+    /// The turn that a commit needs; posting needs none.
+    fn of(commit: &Commit) -> Option<Self> {
+        let first = commit.entries.first()?;
+        match &first.touch {
+            Some(touch) => Some(Self::Message(touch.before.at)),
+            None => first.event.changes_rules().then_some(Self::Rules),
+        }
+    }
 }
 
 impl Ask {
@@ -67,18 +90,34 @@ impl Ask {
     pub(super) fn needs_look(&self) -> bool {
         matches!(self.what, What::Question(_)) || self.since.is_some()
     }
-
-    fn answer(self, answer: Answer) {
-        // An asker that has gone does not hear it; what was made stays made.
-        let _ = self.reply.send(Ok(answer));
-    }
-
-    pub(super) fn refuse(self, error: ApiError) {
-        let _ = self.reply.send(Err(Failure::Refused(error)));
-    }
 }
 
 impl ChatActor {
+    /// Tells the asker, and gives its turn to the next.
+    pub(super) fn finish(&mut self, ask: Box<Ask>, result: Result<Answer, Failure>, ctx: &mut Context<Self>) {
+        let turn = ask.turn;
+        // An asker that has gone does not hear it; what was made stays made.
+        let _ = ask.reply.send(result);
+        let Some(turn) = turn else { return };
+        match self.turns.get_mut(&turn).and_then(VecDeque::pop_front) {
+            Some(mut next) => {
+                next.turn = Some(turn);
+                self.attempt(next, false, ctx);
+            }
+            None => {
+                self.turns.remove(&turn);
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, ask: Box<Ask>, answer: Answer, ctx: &mut Context<Self>) {
+        self.finish(ask, Ok(answer), ctx);
+    }
+
+    pub(super) fn refuse(&mut self, ask: Box<Ask>, error: ApiError, ctx: &mut Context<Self>) {
+        self.finish(ask, Err(Failure::Refused(error)), ctx);
+    }
+
     /// Does what is asked. `fresh` says whether a look at the log came first: without one, neither
     /// a refusal nor an answer without a commit may be given.
     pub(super) fn attempt(&mut self, ask: Box<Ask>, fresh: bool, ctx: &mut Context<Self>) {
@@ -102,8 +141,7 @@ impl ChatActor {
             },
             Some(room) if meant.is_some_and(|chat| chat != room.chat().id) => {
                 if matches!(command, Command::Create { .. }) {
-                    let _ = ask.reply.send(Err(Failure::KeyTaken));
-                    return;
+                    return self.finish(ask, Err(Failure::KeyTaken), ctx);
                 }
                 Decision::Refuse(rules::unknown_chat())
             }
@@ -115,10 +153,18 @@ impl ChatActor {
         };
         match decision {
             Decision::Answer(_) | Decision::Refuse(_) if !fresh => self.after_look(Job::Ask(ask), ctx),
-            Decision::Answer(answer) => ask.answer(answer),
-            Decision::Refuse(error) => ask.refuse(error),
+            Decision::Answer(answer) => self.answer(ask, answer, ctx),
+            Decision::Refuse(error) => self.refuse(ask, error, ctx),
             Decision::Need(at) => self.fetch(ask, at, fresh, ctx),
+            Decision::Commit(_) if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
             Decision::Commit(mut commit) => {
+                if let Some(turn) = Turn::of(&commit).filter(|turn| ask.turn != Some(*turn)) {
+                    if let Some(queue) = self.turns.get_mut(&turn) {
+                        return queue.push_back(ask);
+                    }
+                    self.turns.insert(turn, VecDeque::new());
+                    ask.turn = Some(turn);
+                }
                 let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
                 commit.retry_after = Some(*ask.since.get_or_insert(newest));
                 ask.searched = true;
@@ -136,7 +182,7 @@ impl ChatActor {
                 ask.found = Some(found.pop().flatten());
                 actor.attempt(ask, fresh, ctx);
             }
-            Err(error) => ask.refuse(error.into()),
+            Err(error) => actor.refuse(ask, error.into(), ctx),
         }));
     }
 
@@ -183,8 +229,8 @@ impl ChatActor {
             return self.look_then_answer(ask, committed.clone(), message.cloned(), ctx);
         };
         match rules::answer(room, &ask.caller, committed, message) {
-            Some(answer) => ask.answer(answer),
-            None => ask.refuse(ApiError::internal("a commit without its message")),
+            Some(answer) => self.answer(ask, answer, ctx),
+            None => self.refuse(ask, ApiError::internal("a commit without its message"), ctx),
         }
     }
 
@@ -196,7 +242,7 @@ impl ChatActor {
         ctx: &mut Context<Self>,
     ) {
         if Instant::now() >= ask.deadline {
-            return ask.refuse(unavailable());
+            return self.refuse(ask, unavailable(), ctx);
         }
         self.look(ctx);
         ctx.run_later(Duration::from_millis(2), move |actor, ctx| {
@@ -207,10 +253,10 @@ impl ChatActor {
     fn not_committed(&mut self, mut ask: Box<Ask>, commit: Box<Commit>, error: CommitError, ctx: &mut Context<Self>) {
         match error {
             CommitError::KeyTaken => {
-                let _ = ask.reply.send(Err(Failure::KeyTaken));
+                self.finish(ask, Err(Failure::KeyTaken), ctx);
             }
-            CommitError::Store(StoreError::Corrupt(cause)) => ask.refuse(ApiError::internal(cause)),
-            _ if Instant::now() >= ask.deadline => ask.refuse(unavailable()),
+            CommitError::Store(StoreError::Corrupt(cause)) => self.refuse(ask, ApiError::internal(cause), ctx),
+            _ if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
             CommitError::Conflict => self.after_look(Job::Ask(ask), ctx),
             CommitError::Store(StoreError::Unavailable(cause)) => {
                 tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown; trying again under its name");
@@ -246,100 +292,10 @@ impl ChatActor {
                         actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
                     }
                     Ok(None) => actor.attempt(ask, true, ctx),
-                    Err(error) => ask.refuse(error.into()),
+                    Err(error) => actor.refuse(ask, error.into(), ctx),
                 }
             },
         ));
-    }
-
-    // -------------------------------------------------------------------------------- questions
-
-    fn answer_question(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
-        let unknown = || if ask.chat.is_some() { rules::unknown_chat() } else { rules::unknown_message() };
-        let Some(room) = self.room.as_ref().filter(|room| ask.chat.is_none_or(|chat| chat == room.chat().id)) else {
-            let error = unknown();
-            return ask.refuse(error);
-        };
-        let chat = room.chat();
-        let answer = match question {
-            Question::Chat => {
-                rules::visitor(room, &ask.caller).map(|()| Some(Answer::Chat(Box::new(room.view(ask.caller.agent)))))
-            }
-            Question::Participants => rules::visitor(room, &ask.caller).map(|()| {
-                let all = room.roster().newest_first();
-                let all = all.iter().map(|p| ParticipantResource::of(chat.customer, chat.id, p)).collect();
-                Some(Answer::Participants(all))
-            }),
-            Question::Messages { page, parent: None } => rules::member(room, &ask.caller).map(|()| {
-                let page = room.recent().page(page)?;
-                Some(Answer::Messages(page.iter().map(|message| room.resource(message)).collect()))
-            }),
-            Question::Messages { parent: Some(_), .. } => rules::member(room, &ask.caller).map(|()| None),
-            Question::Message(id) => rules::reader(room, &ask.caller).map(|()| {
-                let (_, at) = id.locate()?;
-                room.recent().message(at).map(|message| Answer::Message(Box::new(room.resource(message))))
-            }),
-        };
-        match answer {
-            Ok(Some(answer)) => ask.answer(answer),
-            Ok(None) => self.answer_from_log(ask, question, ctx),
-            Err(error) => ask.refuse(error),
-        }
-    }
-
-    /// What is older than the recent messages comes from the log.
-    fn answer_from_log(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
-        let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
-        let head = self.room.as_ref().map(super::room::Room::head);
-        let read = async move {
-            match question {
-                Question::Messages { page, parent: None } => log.messages(key, page).await,
-                Question::Messages { page, parent: Some(parent) } => match parent.locate() {
-                    Some((_, at)) => log.replies(key, at, page).await,
-                    None => Ok(Vec::new()),
-                },
-                Question::Message(id) => match id.locate() {
-                    Some((_, at)) => Ok(log.messages_at(key, &[at]).await?.into_iter().flatten().collect()),
-                    None => Ok(Vec::new()),
-                },
-                Question::Chat | Question::Participants => Ok(Vec::new()),
-            }
-        };
-        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Message>, StoreError>, actor: &mut Self, _| {
-            let messages = match found {
-                Ok(messages) => messages,
-                Err(error) => return ask.refuse(error.into()),
-            };
-            let Some(room) = &mut actor.room else { return ask.refuse(rules::unknown_chat()) };
-            if let Question::Messages { page, parent: None } = question
-                && Some(room.head()) == head
-            {
-                learn(room, page, &messages);
-            }
-            match question {
-                Question::Message(_) => match messages.first() {
-                    Some(message) => {
-                        let answer = Answer::Message(Box::new(room.resource(message)));
-                        ask.answer(answer);
-                    }
-                    None => ask.refuse(rules::unknown_message()),
-                },
-                Question::Messages { .. } | Question::Chat | Question::Participants => {
-                    let answer = Answer::Messages(messages.iter().map(|message| room.resource(message)).collect());
-                    ask.answer(answer);
-                }
-            }
-        }));
-    }
-}
-
-/// Keeps the newest page. The chat stood still while it was read, as far as this node knows; a
-/// page that holds something newer than the room is not kept, since replies would be counted twice.
-fn learn(room: &mut super::room::Room, page: Page, messages: &[Message]) {
-    let newest = matches!(page.side, crate::store::Side::Before(moment) if moment > room.head().at);
-    let still = messages.first().is_none_or(|message| message.seq <= room.head().seq);
-    if newest && still {
-        room.recent_mut().learn(messages, messages.len() < page.limit);
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod across;
 pub mod actor;
+mod answering;
 mod asking;
 pub mod command;
 pub mod following;

@@ -185,6 +185,7 @@ impl Chats {
                 found: None,
                 tries: 0,
                 searched: false,
+                turn: None,
             };
             if live.addr.send(ask).await.is_err() {
                 self.forget_closed(whom.key(), &live);

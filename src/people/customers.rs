@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::{CustomerId, Micros};
 use crate::store::{self, Around, List, NewRecord, Row, Table};
 use crate::wire::page::PageRequest;
-use crate::wire::{ApiError, Reason, time};
+use crate::wire::{ApiError, time};
 
 use super::record::{self, CustomerRecord};
 use super::settings::Directory;
@@ -116,14 +116,14 @@ impl People {
     /// no record here, and have no name then.
     ///
     /// # Errors
-    /// 404 when there is none, or a store that does not answer.
+    /// 400 when there is none, or a store that does not answer.
     pub async fn customer(&self, id: CustomerId) -> Result<Customer, ApiError> {
         match self.store().records.get(Table::Customers, ROOT, id.0).await? {
             Some(bytes) => Ok(record::read::<CustomerRecord>("customer", &bytes)?.customer()),
             None if self.shared.directory == Directory::Claims => {
                 Ok(Customer { id, name: String::new(), detail: String::new(), created: None, updated: None })
             }
-            None => Err(ApiError::new(Reason::CustomerNotFound, "no such customer")),
+            None => Err(ApiError::argument("customer_id: no such customer")),
         }
     }
 

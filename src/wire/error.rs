@@ -54,7 +54,6 @@ reasons! {
     TalkMessageNotFound = "TALK_MESSAGE_NOT_FOUND", NotFound;
     ParticipantNotFound = "PARTICIPANT_NOT_FOUND", NotFound;
     AgentNotFound = "AGENT_NOT_FOUND", NotFound;
-    CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound;
     FileNotFound = "FILE_NOT_FOUND", NotFound;
     AccesskeyNotFound = "ACCESSKEY_NOT_FOUND", NotFound;
     /// The resource is not in a state that allows this.

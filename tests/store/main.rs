@@ -4,6 +4,7 @@
 //! [`suite::Body`] and runs all of them with one line; see `embedded`.
 
 #![expect(unreachable_pub, reason = "a test binary has nobody to reach")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this is how a test fails")]
 
 mod suite;
 
@@ -11,3 +12,5 @@ mod suite;
 mod embedded;
 /// A server of our own.
 mod redis;
+/// What it costs there, measured.
+mod redis_cost;

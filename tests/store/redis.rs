@@ -16,21 +16,22 @@ use uuid::Uuid;
 use crate::suite::{Body, PATIENCE, Stage, entry, said};
 
 /// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
-struct Server {
+pub struct Server {
     shell: Child,
     port: u16,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::start_on(port)
     }
 
     fn start_on(port: u16) -> Self {
         let run = format!(
-            "redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no --rdbcompression no \
-             --dir \"$(mktemp -d)\" >/dev/null & server=$!; cat >/dev/null; kill -9 $server"
+            "exec 2>/dev/null; dir=$(mktemp -d); redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no \
+             --rdbcompression no --dir $dir >/dev/null & server=$!; cat >/dev/null; kill -9 $server; \
+             wait $server; rm -rf $dir"
         );
         let shell = Command::new("sh").args(["-c", &run]).stdin(Stdio::piped()).spawn().unwrap();
         let server = Self { shell, port };
@@ -42,7 +43,7 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
@@ -60,15 +61,15 @@ fn shared() -> &'static Server {
 }
 
 /// A prefix of its own on a server.
-struct Prefix(RedisSettings);
+pub struct Prefix(pub RedisSettings);
 
 impl Prefix {
-    fn on(server: &Server) -> Self {
+    pub fn on(server: &Server) -> Self {
         let prefix = format!("test-{}:", Uuid::new_v4().simple());
         Self(RedisSettings { wait_ms: 10_000, ..RedisSettings::new(server.url(), prefix) })
     }
 
-    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+    pub async fn connection(&self) -> redis::aio::MultiplexedConnection {
         redis::Client::open(self.0.url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap()
     }
 }
@@ -268,4 +269,64 @@ async fn a_slow_hub_loses_the_link_and_not_its_memory() {
     assert!(matches!(next(&mut heard).await, Heard::Up));
     assert_eq!(store.link.notices(customer).await.unwrap(), 100);
     close.await;
+}
+
+/// A commit whose connection dies has an unknown outcome; the same commit again settles it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_commit_is_made_once_while_connections_are_cut() {
+    let server = Server::start();
+    let settings = RedisSettings { wait_ms: 5_000, ..RedisSettings::new(server.url(), "cut:") };
+    let Opened { store, heard, close } = body::open(&settings).await.unwrap();
+    let stage = Stage { body: Prefix(settings), store, close, heard };
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut knife = stage.body.connection().await;
+    let cutting = tokio::spawn(async move {
+        let mut cuts = 0;
+        while stopped.try_recv().is_err() {
+            for kind in ["normal", "pubsub"] {
+                let mut cut = redis::cmd("CLIENT");
+                cut.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
+                cuts += cut.query_async::<u32>(&mut knife).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        cuts
+    });
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let talk = talk.clone();
+            tokio::spawn(async move {
+                let (mut nonces, mut retries) = (Vec::new(), 0);
+                for number in 0..200 {
+                    let said = entry(Event::MessageCreated(said(&format!("{writer}/{number}"))));
+                    nonces.push(said.nonce);
+                    let mut commit = talk_hub::store::Commit {
+                        chat: talk.id,
+                        expect: talk_hub::store::Expect::Rules(1),
+                        retry_after: None,
+                        entries: vec![said],
+                    };
+                    while talk.commit(&commit).await.is_err() {
+                        commit.retry_after = Some(1);
+                        retries += 1;
+                    }
+                }
+                (nonces, retries)
+            })
+        })
+        .collect();
+    let (mut nonces, mut retries) = (std::collections::HashSet::new(), 0);
+    for writer in writers {
+        let (its, again) = writer.await.unwrap();
+        nonces.extend(its);
+        retries += again;
+    }
+    stop.send(()).unwrap();
+    let cuts = cutting.await.unwrap();
+    assert!(cuts > 0 && retries > 0, "{cuts} cuts and {retries} retries prove nothing");
+    let log = talk.log().await;
+    assert_eq!(log.iter().map(|record| record.seq).collect::<Vec<_>>(), (1..=1601).collect::<Vec<_>>());
+    assert_eq!(log[1..].iter().map(|record| record.nonce).collect::<std::collections::HashSet<_>>(), nonces);
+    stage.close().await;
 }

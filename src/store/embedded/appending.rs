@@ -125,10 +125,8 @@ impl Tables<'_> {
             };
             arrivals.push(Arrival { record, message });
         }
-        if head.rules > 0 && arrivals.iter().any(|arrival| arrival.record.event.changes_rules()) {
-            if let Some(chat) = &chat {
-                self.chats.open()?.insert(key.0, &state::chat(chat)[..])?;
-            }
+        if let Some(chat) = chat.filter(|_| arrivals.iter().any(|arrival| arrival.record.event.changes_rules())) {
+            self.chats.open()?.insert(key.0, &state::chat(&chat)[..])?;
         }
         self.heads.open()?.insert(key.0, (head.seq, head.at, head.nonce, head.rules))?;
         Ok(arrivals)

@@ -111,7 +111,8 @@ impl Medium {
         let Some(file) = file.as_ref() else { return Err(not_open()) };
         let found = file.begin_read().map_err(Fault::from).and_then(|transaction| look(&transaction));
         found.map_err(|fault| {
-            if matches!(fault, Fault::File(_)) {
+            // Damage stays damage; anything else may be over once the file is opened anew.
+            if matches!(&fault, Fault::File(error) if !matches!(**error, redb::Error::Corrupted(_))) {
                 self.broken.store(true, Ordering::Relaxed);
             }
             fault.into()

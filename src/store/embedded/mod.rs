@@ -95,6 +95,10 @@ fn open_with(dir: &Path, settings: &EmbeddedSettings, opening: Opening, clock: C
     make(dir).map_err(|error| StoreError::Unavailable(format!("data directory {}: {error}", dir.display())))?;
     let lock = medium::lock(dir)?;
     let medium = Arc::new(Medium::open(dir.join(FILE), opening, clock)?);
+    // A new file is only there for good once its directory says so. Not every system can be asked.
+    if let Ok(dir) = std::fs::File::open(dir) {
+        let _ = dir.sync_all();
+    }
     let (tell, heard) = mpsc::channel(settings.heard_max);
     // There is nothing to wait for: the link of a single node is up from the start.
     let _ = tell.try_send(Heard::Up);

@@ -97,7 +97,10 @@ impl Scrub {
         // A reader keeps pages of its time from being used again.
         medium.outlast_readers();
         for _ in 0..COMMITS_TO_FREE {
-            medium.write(|batch| Ok(drop(batch.tables.meta.open()?.insert(SCRUBBED, scrubbed)?)))?;
+            medium.write(|batch| {
+                batch.tables.meta.open()?.insert(SCRUBBED, scrubbed)?;
+                Ok(())
+            })?;
         }
         self.under_way = Some(Fill { deletions: deleted, next });
         Ok(())

@@ -247,6 +247,7 @@ impl Desk {
     fn tidy(&mut self) -> bool {
         if self.medium.is_broken() {
             self.medium.reopen();
+            return false;
         }
         match self.tidying.step(&self.medium) {
             Ok(more) => more,

@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::ear::Ear;
 use super::keys::Keys;
 use super::lanes::{Again, Ask, Lanes, Way};
-use super::link::Ear;
 use super::scripts::Scripts;
 use crate::model::Micros;
 use crate::store::{Around, Result, StoreError};

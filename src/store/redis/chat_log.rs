@@ -7,6 +7,7 @@ use super::body::{Body, decoded};
 use super::commit;
 use super::envelope;
 use super::lanes::{Again, Ask, Way};
+use super::stored;
 use crate::model::{
     AgentId, Chat, ChatId, ChatKey, FileId, Message, Micros, Nonce, Participant, ParticipantId, Position, Record,
     Roster,
@@ -102,10 +103,12 @@ fn messages(rows: impl Iterator<Item = Value>) -> Result<Vec<Option<Message>>> {
     let mut messages = Vec::new();
     while let Some(id) = rows.next() {
         let mut next = || rows.next().ok_or_else(|| corrupt("answer"));
-        let (entry, overlay, replies) = (bytes(next()?)?, bytes(next()?)?, decoded::<u32>(next()?)?);
-        messages.push(if entry.is_empty() {
+        let segment: u64 = decoded(next()?)?;
+        let (stored, overlay, replies) = (bytes(next()?)?, bytes(next()?)?, decoded::<u32>(next()?)?);
+        messages.push(if stored.is_empty() {
             None
         } else {
+            let entry = stored::numbered(segment, &stored)?;
             Some(envelope::message(moment(&bytes(id)?)?, &entry, &overlay, replies)?)
         });
     }
@@ -134,7 +137,7 @@ impl ChatLog for Body {
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
-        let call = commit::call(&self.scripts.commit, &self.keys, commit);
+        let call = commit::call(&self.scripts.commit, &self.keys, commit)?;
         let way = Way::Write(commit.chat.key().0);
         let answer = self.lanes.ask(way, Again::Never, Ask::Script(&self.scripts.commit, call)).await?;
         Self::committed(commit, decoded(answer)?)
@@ -183,10 +186,11 @@ impl ChatLog for Body {
         while records.len() < limit {
             let asked = (limit - records.len()).min(ROWS_MAX);
             let mut call = self.scripts.events.call(&[&meta]);
-            call.arg(from.max(1) + records.len() as u64).arg(asked);
+            let first = from.max(1) + records.len() as u64;
+            call.arg(first).arg(asked);
             let rows: Vec<Vec<u8>> = self.read(Ask::Script(&self.scripts.events, call)).await?;
-            for row in rows.chunks_exact(2) {
-                records.push(codec::read_entry(moment(&row[0])?, &row[1])?);
+            for (seq, row) in (first..).zip(rows.chunks_exact(2)) {
+                records.push(stored::read(seq, moment(&row[0])?, &row[1])?);
             }
             if rows.len() < 2 * asked {
                 break;

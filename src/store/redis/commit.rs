@@ -10,7 +10,11 @@ use crate::store::codec::{self, Reader, Writer};
 use crate::store::{Commit, Entry, Expect, Result, StoreError, Touch};
 
 /// The call that makes the commit.
-pub(crate) fn call(script: &Source, keys: &Keys, commit: &Commit) -> Cmd {
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a commit that would make a log that is none.
+pub(crate) fn call(script: &Source, keys: &Keys, commit: &Commit) -> Result<Cmd> {
+    sound(commit)?;
     let meta = keys.meta(commit.chat.key());
     let mut cmd = script.call(&[&meta]);
     cmd.arg(&commit.chat.bytes());
@@ -30,7 +34,20 @@ pub(crate) fn call(script: &Source, keys: &Keys, commit: &Commit) -> Cmd {
             cmd.arg(argument);
         }
     }
-    cmd
+    Ok(cmd)
+}
+
+/// A chat begins with its creation, has no other one, and entries that change a message say how.
+fn sound(commit: &Commit) -> Result<()> {
+    for (place, entry) in commit.entries.iter().enumerate() {
+        let begins = place == 0 && matches!(commit.expect, Expect::Absent { .. });
+        let creates = matches!(entry.event, Event::ChatCreated { .. });
+        let touches = entry.event.changes_message().is_some();
+        if begins != creates || touches != entry.touch.is_some() {
+            return Err(StoreError::Corrupt(format!("refused to write an unsound {}", entry.event.name())));
+        }
+    }
+    if commit.entries.is_empty() { Err(StoreError::Corrupt("refused to write nothing".to_owned())) } else { Ok(()) }
 }
 
 /// A number in the five bytes that it has in an entry.

@@ -5,11 +5,12 @@
 //! | `P schema` | string | version of everything below |
 //! | `P{chat}:m` | hash | what the chat is: `i` id, `h` head, `r` rules, `s` customer and kind, `n` name and detail, `c` `u` `d` moments |
 //! | `P{chat}:p` | hash | roster: agent -> participant, joined moment, joined number |
-//! | `P{chat}:l:N` | stream | log, entries `N * SEGMENT + 1` and the next; the id of an entry is its moment |
+//! | `P{chat}:l:N` | stream | log: `SEGMENT` entries from number `N * SEGMENT + 1` on, see `stored`; an entry's id is its moment |
 //! | `P{chat}:x` | string | first moment of each such stream from the second on, 8 bytes each |
 //! | `P{chat}:o` | hash | overlays: message moment -> what became of it |
 //! | `P{chat}:t` | zset | threads: parent moment and reply moment, in the order of bytes |
 //! | `P{chat}:f` | hash | files: file -> how many messages that are not deleted carry it |
+//! | `P{chat}:z` | stream | nothing: a copy of a log's stream within one commit |
 //! | `P{customer}:n` | string | number of the customer's newest notice |
 //! | `P{customer}:a:AGENT` | zset | chats of the agent by creation |
 //! | `P{customer}:talks`, `:chats` | zset | the customer's channels, and all its chats, by creation |
@@ -36,8 +37,9 @@ use crate::model::{AgentId, ChatKey, CustomerId};
 use crate::store::{Channel, ChatList, List, Table};
 
 /// Entries of one stream of a chat's log. A deletion writes the stream of its message anew, so
-/// that its cost is bounded by this; each stream costs memory, so that it is no smaller.
-pub(crate) const SEGMENT: u64 = 256;
+/// that its cost is bounded by this; each stream costs memory, so that it is no smaller. At most
+/// 256: a place in it is one byte.
+pub(crate) const SEGMENT: u64 = 128;
 
 /// Spells keys and channels under one prefix.
 #[derive(Clone, Debug)]
@@ -189,7 +191,7 @@ mod tests {
         for (key, expected) in spelled {
             assert_eq!(key, expected);
         }
-        assert_eq!(SEGMENT, 256, "stored chats are cut at this length");
+        assert_eq!(SEGMENT, 128, "stored chats are cut at this length");
     }
 
     #[test]

@@ -8,13 +8,10 @@
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
-//!
-//! Metrics: gauge `store_link_waiting` (messages between connection and reader), counter
-//! `store_link_losses_total` (`reason` = `lost` or `lagging`).
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,11 +22,13 @@ use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
+use super::ear::{Change, Ear};
 use super::envelope;
 use super::keys::Keys;
 use super::lanes::{Again, Ask, Way, tells};
 use crate::model::CustomerId;
 use crate::store::{Channel, Heard, Link, Notice, Result};
+use crate::telemetry::metric;
 
 /// Bounds of the link.
 #[derive(Clone, Copy, Debug)]
@@ -44,73 +43,6 @@ pub(crate) struct Bounds {
     /// The connection is probed this often.
     pub(crate) beat: Duration,
     pub(crate) backoff: Backoff,
-}
-
-/// What is watched, and how the link is.
-#[derive(Default)]
-pub(crate) struct Ear {
-    state: Mutex<State>,
-    /// Something in `state` has changed.
-    changed: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    watched: HashSet<Channel>,
-    /// Watched or unwatched since the keeper last looked.
-    touched: HashSet<Channel>,
-    /// Callers who wait until all that was touched before is in force.
-    waiting: Vec<oneshot::Sender<()>>,
-    up: bool,
-}
-
-impl Ear {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that is done under this lock can stop half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether all that is watched is subscribed, as far as is known.
-    pub(crate) fn is_up(&self) -> bool {
-        self.state().up
-    }
-
-    /// The link is down: nobody waits any longer for what cannot come into force.
-    pub(crate) fn down(&self) -> bool {
-        let mut state = self.state();
-        state.waiting.clear();
-        std::mem::take(&mut state.up)
-    }
-
-    async fn watch(&self, channels: Vec<Channel>) {
-        let in_force = {
-            let mut state = self.state();
-            for channel in channels {
-                state.watched.insert(channel);
-                state.touched.insert(channel);
-            }
-            if !state.up {
-                return;
-            }
-            let (done, in_force) = oneshot::channel();
-            state.waiting.push(done);
-            in_force
-        };
-        self.changed.notify_one();
-        // Dropped unsent when the link goes down: then the next `Up` holds these channels.
-        let _ = in_force.await;
-    }
-
-    fn unwatch(&self, channels: Vec<Channel>) {
-        let mut state = self.state();
-        for channel in channels {
-            if state.watched.remove(&channel) {
-                state.touched.insert(channel);
-            }
-        }
-        drop(state);
-        self.changed.notify_one();
-    }
 }
 
 #[async_trait]
@@ -203,13 +135,13 @@ impl Keeper {
                         Loss::Deaf => return,
                         Loss::Lagging => {
                             tracing::warn!("link to redis given up: the hub does not keep up with it");
-                            metrics::counter!("store_link_losses_total", "reason" => "lagging").increment(1);
+                            metrics::counter!(metric::LINK_LOSSES, "reason" => "lagging").increment(1);
                         }
                         Loss::Lost(error) => {
                             if was_up || tells(failures) {
                                 tracing::warn!(failures, error, "link to redis lost");
                             }
-                            metrics::counter!("store_link_losses_total", "reason" => "lost").increment(1);
+                            metrics::counter!(metric::LINK_LOSSES, "reason" => "lost").increment(1);
                         }
                     }
                 }
@@ -245,13 +177,14 @@ impl Keeper {
         }
         tracing::info!(channels = wire.subscribed.len(), "link to redis is up");
         *failures = 0;
+        self.ear.rise();
         // The reader says so, in order with what it hears.
         if up.send(()).is_err() {
             return Loss::Deaf;
         }
         loop {
             let step = tokio::select! {
-                () = self.ear.changed.notified() => self.follow(&mut wire).await,
+                () = self.ear.changed() => self.follow(&mut wire).await,
                 () = wire.lost.told.notified() => Ok(()),
                 () = sleep(self.bounds.beat) => self.probe(&mut wire).await,
                 () = self.heard.closed() => Err(Loss::Deaf),
@@ -265,32 +198,17 @@ impl Keeper {
     /// Subscribes all that is watched, also what is asked for meanwhile.
     async fn begin(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
         loop {
-            let missing: Vec<Channel> = {
-                let mut state = self.ear.state();
-                state.touched.clear();
-                let missing: Vec<Channel> = state.watched.difference(&wire.subscribed).copied().collect();
-                if missing.is_empty() {
-                    state.up = true;
-                    // What was unwatched meanwhile is the first change.
-                    state.touched = wire.subscribed.difference(&state.watched).copied().collect();
-                    self.ear.changed.notify_one();
-                    return Ok(());
-                }
-                missing
-            };
+            let missing = self.ear.missing(&wire.subscribed);
+            if missing.is_empty() {
+                return Ok(());
+            }
             self.subscribe(wire, &missing).await?;
         }
     }
 
     /// Brings into force what was watched and unwatched since the last look.
     async fn follow(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
-        let (more, fewer, waiting) = {
-            let mut state = self.ear.state();
-            let touched = std::mem::take(&mut state.touched);
-            let (wanted, unwanted): (Vec<_>, Vec<_>) =
-                touched.into_iter().partition(|channel| state.watched.contains(channel));
-            (wanted, unwanted, std::mem::take(&mut state.waiting))
-        };
+        let Change { more, fewer, waiting } = self.ear.change();
         let more: Vec<Channel> = more.into_iter().filter(|channel| !wire.subscribed.contains(channel)).collect();
         self.subscribe(wire, &more).await?;
         for done in waiting {
@@ -370,7 +288,7 @@ async fn read(mut pushes: mpsc::Receiver<Msg>, when_up: oneshot::Receiver<()>, h
         return;
     }
     while let Some(message) = pushes.recv().await {
-        metrics::gauge!("store_link_waiting").set(pushes.len() as f64);
+        metrics::gauge!(metric::LINK_WAITING).set(pushes.len() as f64);
         let Some(news) = understood(&keys, &message) else { continue };
         if heard.send(news).await.is_err() {
             return;

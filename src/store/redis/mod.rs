@@ -18,9 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::backoff::Backoff;
 use self::body::Body;
+use self::ear::Ear;
 use self::keys::Keys;
 use self::lanes::{Again, Ask, Lanes, Way};
-use self::link::{Ear, Keeper};
+use self::link::Keeper;
 use self::scripts::Scripts;
 use super::{Heard, Opened, Result, Store, StoreError};
 
@@ -29,12 +30,14 @@ mod body;
 mod chat_index;
 mod chat_log;
 mod commit;
+mod ear;
 mod envelope;
 mod keys;
 mod lanes;
 mod link;
 mod records;
 mod scripts;
+mod stored;
 
 /// The layout that this hub reads and writes.
 const SCHEMA: &str = "1";
@@ -43,7 +46,8 @@ const SCHEMA: &str = "1";
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://` or `rediss://`, with user, password and database as usual.
+    /// `redis://` or `rediss://`, with user, password and database as usual. With TLS the server
+    /// is trusted by the system's certificates, or those that `SSL_CERT_FILE` names.
     pub url: String,
     /// In front of every key and channel; at most 64 visible ASCII characters without braces.
     pub prefix: String,
@@ -230,6 +234,8 @@ async fn build(
         bounds: settings.link(),
     };
     runtime.spawn(keeper.run());
+    // What is watched next is then in force at once.
+    ear.risen().await;
     let scripts = Arc::new(Scripts::new("PUBLISH"));
     let body = Arc::new(Body { lanes, scripts, keys, ear: Arc::clone(&ear), runtime, alive });
     let store = Store {
@@ -277,8 +283,10 @@ async fn wait_for_server(settings: &RedisSettings, address: &ConnectionInfo) -> 
             return Err(unusable(error));
         }
         failures += 1;
-        let server = address.addr().to_string();
-        tracing::warn!(server, failures, %error, "waiting for redis");
+        if lanes::tells(failures) {
+            let server = address.addr().to_string();
+            tracing::warn!(server, failures, %error, "waiting for redis");
+        }
         tokio::time::sleep(RedisSettings::backoff().jittered(failures)).await;
     }
 }

@@ -6,6 +6,7 @@
 use redis::{Cmd, Script};
 
 use super::keys::SEGMENT;
+use super::stored;
 use crate::store::codec;
 
 /// A script's text and hash.
@@ -69,8 +70,8 @@ scripts! {
 fn filled(text: &str, publish: &str) -> String {
     text.replace("@LOG@", include_str!("scripts/log.lua"))
         .replace("@SEGMENT@", &SEGMENT.to_string())
-        .replace("@NONCE@", &(codec::NONCE_OFFSET + 1).to_string())
-        .replace("@KIND@", &(codec::KIND_OFFSET + 1).to_string())
+        .replace("@NONCE@", &(stored::NONCE_IN_VALUE + 1).to_string())
+        .replace("@KIND@", &(stored::NONCE_IN_VALUE + codec::KIND_OFFSET - codec::NONCE_OFFSET + 1).to_string())
         .replace("@MESSAGE@", &codec::KIND_MESSAGE.to_string())
         .replace("@VERSION@", &format!("\\{:03}", codec::VERSION))
         .replace("@PUBLISH@", publish)

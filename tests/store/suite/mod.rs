@@ -43,10 +43,10 @@ pub trait Body: Sized {
 
 /// An open store, and the ear of its node.
 pub struct Stage<B> {
-    body: B,
+    pub body: B,
     pub store: Store,
-    heard: mpsc::Receiver<Heard>,
-    close: BoxFuture<'static, ()>,
+    pub heard: mpsc::Receiver<Heard>,
+    pub close: BoxFuture<'static, ()>,
 }
 
 impl<B: Body> Stage<B> {

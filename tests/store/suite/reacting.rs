@@ -12,7 +12,7 @@ pub async fn a_reaction_has_the_moment_of_its_event<B: Body>(stage: Stage<B>) {
     let first = talk.append(vec![reaction(&message, one, "👍")]).await.remove(0);
     let message = talk.message(message.at).await.unwrap();
     let thumb = Reaction { emoji: "👍".to_owned(), agent: one, at: first.at };
-    assert_eq!(message.overlay.reactions, [thumb.clone()]);
+    assert_eq!(message.overlay.reactions, std::slice::from_ref(&thumb));
     assert_eq!(message.updated(), first.at);
     let second = talk.append(vec![reaction(&message, two, "🎉")]).await.remove(0);
     let message = talk.message(message.at).await.unwrap();

@@ -57,12 +57,12 @@ local function earlier(after, nonce)
   while left > 0 and n >= 0 do
     local rows = redis.call('XREVRANGE', segment_key(n), upto, '-', 'COUNT', math.min(left, 64))
     for _, row in ipairs(rows) do
-      later[#later + 1] = row
-      if string.sub(row[2][2], @NONCE@, @NONCE@ + 7) == nonce then
+      later[#later + 1] = { row[1], stored(row), n }
+      if string.sub(row[2][2], NONCE, NONCE + 7) == nonce then
         local answer = { 'R' }
         for i = #later, math.max(#later - count + 1, 1), -1 do
           answer[#answer + 1] = later[i][1]
-          answer[#answer + 1] = later[i][2][2]
+          answer[#answer + 1] = numbered(later[i][2], later[i][3])
         end
         return answer
       end
@@ -110,16 +110,25 @@ local function join(packed)
   if #fields > 0 then redis.call('HSET', base .. 'p', unpack(fields)) end
 end
 
+-- Redis sets 4 KB aside for the newest node of a stream. A copy has only what it needs: for a log
+-- that has just begun, and may stay short, and for a segment that is complete.
+local function fit(n)
+  redis.call('COPY', segment_key(n), base .. 'z')
+  redis.call('RENAME', base .. 'z', segment_key(n))
+end
+
 -- Streams cannot change an entry, and XDEL leaves the bytes where they are: written anew.
 local function empty(at, rest)
-  local key, id = segment_key(segment_of(at)), id_of(at)
+  local n, id = segment_of(at), id_of(at)
+  local key = segment_key(n)
   local rows = redis.call('XRANGE', key, '-', '+')
   redis.call('DEL', key)
   for _, row in ipairs(rows) do
-    local entry = row[2][2]
-    if row[1] == id then entry = string.sub(entry, 1, KIND - 1) .. rest end
-    redis.call('XADD', key, row[1], 'e', entry)
+    local value = row[2][2]
+    if row[1] == id then value = string.sub(value, 1, KIND - 1) .. rest end
+    redis.call('XADD', key, row[1], row[2][1], value)
   end
+  fit(n)
 end
 
 local make = {
@@ -152,7 +161,7 @@ local entry
 local function tell()
   told[#told + 1] = moment .. struct.pack('>I4', #entry) .. entry
   if touched[1] then
-    local message = message_at(struct.unpack('>I8', touched[1]))
+    local message = numbered(message_at(struct.unpack('>I8', touched[1])))
     told[#told + 1] = '\1' .. touched[1] .. struct.pack('>I4', #message) .. message
       .. struct.pack('>I4', #touched[2]) .. touched[2] .. struct.pack('>I4', replies_to(touched[1]))
   else
@@ -166,8 +175,13 @@ local function append(tail)
   stamp, moment, touched = struct.pack('>I5', seq), pack(last), {}
   entry = '@VERSION@' .. stamp .. tail
   local n = segment_of_seq(seq)
-  redis.call('XADD', segment_key(n), id_of(last), 'e', entry)
-  if n > 0 and (seq - 1) % SEGMENT == 0 then redis.call('APPEND', base .. 'x', moment) end
+  redis.call('XADD', segment_key(n), id_of(last), '@VERSION@', string.char((seq - 1) % SEGMENT) .. tail)
+  if seq == 1 then
+    fit(0)
+  elseif (seq - 1) % SEGMENT == 0 then
+    redis.call('APPEND', base .. 'x', moment)
+    fit(n - 1)
+  end
   set.h = stamp .. moment .. string.sub(tail, 1, 8)
   answer[#answer + 1] = #answer == 1 and stamp .. moment or moment
 end

@@ -1,7 +1,7 @@
 -- Events by number.
 --
 -- ARGV: 1 the first number   2 how many at most
--- Answer: id and entry of each, in order.
+-- Answer: id of each and the entry as it is stored, in order, without a gap.
 
 local head = redis.call('HGET', KEYS[1], 'h')
 if not head then return {} end
@@ -17,13 +17,13 @@ while left > 0 and from <= newest do
     local rows = redis.call('XRANGE', segment_key(n), '-', '+', 'COUNT', upto - first + 1)
     for i = from - first + 1, #rows do
       out[#out + 1] = rows[i][1]
-      out[#out + 1] = rows[i][2][2]
+      out[#out + 1] = stored(rows[i])
     end
   else
     local rows = redis.call('XREVRANGE', segment_key(n), '+', '-', 'COUNT', last - from + 1)
     for i = #rows, last - upto + 1, -1 do
       out[#out + 1] = rows[i][1]
-      out[#out + 1] = rows[i][2][2]
+      out[#out + 1] = stored(rows[i])
     end
   end
   left = left - (upto - from + 1)

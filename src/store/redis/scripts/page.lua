@@ -3,7 +3,7 @@
 -- ARGV: 1 'b' before, newest first, or 'a' after, oldest first   2 the moment, itself excluded
 --       3 how many at most   4 how many entries to look at, at most
 -- Answer: {'.', ...} the log has no more on that side, or {moment, ...} looked as far as that;
---         then id, entry, overlay, replies of each message.
+--         then of each message what `dress` says.
 
 local head = redis.call('HGET', KEYS[1], 'h')
 if not head then return { '.' } end
@@ -33,8 +33,8 @@ while n >= 0 and n <= newest do
     page = redis.call('XRANGE', key, from, '+', 'COUNT', count)
   end
   for _, row in ipairs(page) do
-    if is_message(row[2][2]) then
-      rows[#rows + 1] = { row[1], row[2][2] }
+    if is_message(row) then
+      rows[#rows + 1] = { row[1], stored(row), n }
       left = left - 1
     end
   end

@@ -2,7 +2,7 @@
 --
 -- ARGV: 1 'b' before, newest first, or 'a' after, oldest first   2 the moment, itself excluded
 --       3 how many at most   4 the parent's moment; moments in 8 bytes
--- Answer: id, entry, overlay, replies of each.
+-- Answer: of each what `dress` says.
 
 local members
 if ARGV[1] == 'b' then
@@ -14,7 +14,7 @@ end
 local rows = {}
 for _, member in ipairs(members) do
   local at = struct.unpack('>I8', string.sub(member, 9, 16))
-  local entry = message_at(at)
-  if entry then rows[#rows + 1] = { id_of(at), entry } end
+  local entry, n = message_at(at)
+  if entry then rows[#rows + 1] = { id_of(at), entry, n } end
 end
 return dress(rows, {})

@@ -1,0 +1,106 @@
+//! Questions: answered from the room, or from the log where the room does not reach.
+
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+
+use crate::model::Message;
+use crate::store::{Page, Side, StoreError};
+use crate::wire::resources::ParticipantResource;
+
+use super::actor::ChatActor;
+use super::asking::Ask;
+use super::command::{Answer, Question};
+use super::room::Room;
+use super::rules;
+
+impl ChatActor {
+    pub(super) fn answer_question(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
+        let unknown = || if ask.chat.is_some() { rules::unknown_chat() } else { rules::unknown_message() };
+        let Some(room) = self.room.as_ref().filter(|room| ask.chat.is_none_or(|chat| chat == room.chat().id)) else {
+            let error = unknown();
+            return self.refuse(ask, error, ctx);
+        };
+        let chat = room.chat();
+        let answer = match question {
+            Question::Chat => {
+                rules::visitor(room, &ask.caller).map(|()| Some(Answer::Chat(Box::new(room.view(ask.caller.agent)))))
+            }
+            Question::Participants => rules::visitor(room, &ask.caller).map(|()| {
+                let all = room.roster().newest_first();
+                let all = all.iter().map(|p| ParticipantResource::of(chat.customer, chat.id, p)).collect();
+                Some(Answer::Participants(all))
+            }),
+            Question::Messages { page, parent: None } => rules::member(room, &ask.caller).map(|()| {
+                let page = room.recent().page(page)?;
+                Some(Answer::Messages(page.iter().map(|message| room.resource(message)).collect()))
+            }),
+            Question::Messages { parent: Some(_), .. } => rules::member(room, &ask.caller).map(|()| None),
+            Question::Message(id) => rules::reader(room, &ask.caller).map(|()| {
+                let (_, at) = id.locate()?;
+                room.recent().message(at).map(|message| Answer::Message(Box::new(room.resource(message))))
+            }),
+        };
+        match answer {
+            Ok(Some(answer)) => self.answer(ask, answer, ctx),
+            Ok(None) => self.answer_from_log(ask, question, ctx),
+            Err(error) => self.refuse(ask, error, ctx),
+        }
+    }
+
+    /// What is older than the recent messages comes from the log.
+    fn answer_from_log(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
+        let (log, key) = (Arc::clone(&self.deps.store.log), self.key);
+        let head = self.room.as_ref().map(Room::head);
+        let read = async move {
+            match question {
+                Question::Messages { page, parent: None } => log.messages(key, page).await,
+                Question::Messages { page, parent: Some(parent) } => match parent.locate() {
+                    Some((_, at)) => log.replies(key, at, page).await,
+                    None => Ok(Vec::new()),
+                },
+                Question::Message(id) => match id.locate() {
+                    Some((_, at)) => Ok(log.messages_at(key, &[at]).await?.into_iter().flatten().collect()),
+                    None => Ok(Vec::new()),
+                },
+                Question::Chat | Question::Participants => Ok(Vec::new()),
+            }
+        };
+        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Message>, StoreError>, actor: &mut Self, ctx| {
+            let messages = match found {
+                Ok(messages) => messages,
+                Err(error) => return actor.refuse(ask, error.into(), ctx),
+            };
+            let Some(room) = &mut actor.room else { return actor.refuse(ask, rules::unknown_chat(), ctx) };
+            if let Question::Messages { page, parent: None } = question
+                && Some(room.head()) == head
+            {
+                learn(room, page, &messages);
+            }
+            match question {
+                Question::Message(_) => match messages.first() {
+                    Some(message) => {
+                        let answer = Answer::Message(Box::new(room.resource(message)));
+                        actor.answer(ask, answer, ctx);
+                    }
+                    None => actor.refuse(ask, rules::unknown_message(), ctx),
+                },
+                Question::Messages { .. } | Question::Chat | Question::Participants => {
+                    let answer = Answer::Messages(messages.iter().map(|message| room.resource(message)).collect());
+                    actor.answer(ask, answer, ctx);
+                }
+            }
+        }));
+    }
+}
+
+/// Keeps the newest page. The chat stood still while it was read, as far as this node knows; a
+/// page that holds something newer than the room is not kept, since replies would be counted twice.
+fn learn(room: &mut Room, page: Page, messages: &[Message]) {
+    let newest = matches!(page.side, Side::Before(moment) if moment > room.head().at);
+    let still = messages.first().is_none_or(|message| message.seq <= room.head().seq);
+    if newest && still {
+        room.recent_mut().learn(messages, messages.len() < page.limit);
+    }
+}
