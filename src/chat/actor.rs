@@ -11,30 +11,25 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
 
 use crate::fanout::desk::{Delivery, DeskId, Desks};
-use crate::fanout::ear::{Arrived, ChatEar, Ear, Reconnected};
-use crate::model::{ChatKey, Event, Limits, Position};
-use crate::store::{Arrival, Snapshot, Store, StoreError};
+use crate::fanout::ear::{Arrived, Ear, Reconnected};
+use crate::model::{ChatKey, Event, Limits};
+use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
-use crate::wire::frames::{LostReason, ResyncFrame, encode};
-use crate::wire::{ApiError, cursor};
 
-use super::asking::{Ask, Turn};
+use super::asking::{Ask, Turn, What};
 use super::following::{CatchUp, Follow, Unfollow};
 use super::frame::outgoing;
-use super::looking::{Seen, look};
 use super::registry::Chats;
 use super::room::{Bounds, Room, Step};
 
 /// How long a gap may fill itself from the link before the log is read.
 const GAP_PATIENCE: Duration = Duration::from_millis(40);
-/// How long after a failed look the next one begins, while sockets follow.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// What every chat of a node shares.
 pub struct Deps {
@@ -64,32 +59,45 @@ pub(super) enum Job {
     Follow(Follow),
 }
 
+impl Job {
+    /// Whether it only asks, and follows nothing.
+    pub(super) fn is_question(&self) -> bool {
+        matches!(self, Self::Ask(ask) if matches!(ask.what, What::Question(_)))
+    }
+}
+
 /// One chat on this node.
 pub struct ChatActor {
     pub(super) key: ChatKey,
     pub(super) deps: Arc<Deps>,
     /// The node's registry, to be taken out of on the way out.
-    chats: Chats,
+    pub(super) chats: Chats,
     /// `None` until the first look, and while there is no such chat.
     pub(super) room: Option<Room>,
     /// Whether a look found no such chat: if it appears, it has been made since.
-    absent: bool,
+    pub(super) absent: bool,
     /// Jobs for the next look.
-    waiting: Vec<Job>,
-    looking: bool,
+    pub(super) waiting: Vec<Job>,
+    pub(super) looking: bool,
+    /// Whether another look must follow the present one.
+    pub(super) look_again: bool,
+    /// Counts the histories that this actor has held: what was read in one is no part of another.
+    pub(super) life: u64,
     /// Commands that wait for their turn; one that has it is not in here. Bounded by the places.
     pub(super) turns: HashMap<Turn, VecDeque<Box<Ask>>>,
     /// Events that came before their turn. At most as many as the ring of events.
-    early: BTreeMap<u64, Arrival>,
+    pub(super) early: BTreeMap<u64, Arrival>,
     /// Who follows, and the number of the desk's latest wish.
     pub(super) desks: HashMap<DeskId, u64>,
     /// Deliveries for desks that were full; only ever what one turn produced.
     backlog: VecDeque<(DeskId, Delivery)>,
+    /// Whether one of them is being handed in, and the rest wait behind it.
+    handing_in: bool,
     /// Set by the ear when an event could not be handed over.
-    behind: Arc<AtomicBool>,
-    watching: bool,
+    pub(super) behind: Arc<AtomicBool>,
+    pub(super) watching: bool,
     /// Whether events may have been missed, so that a look that finds some has filled a hole.
-    suspicious: bool,
+    pub(super) suspicious: bool,
     pub(super) used: Instant,
 }
 
@@ -97,6 +105,7 @@ impl ChatActor {
     /// The actor of the chat of this key, which knows nothing yet.
     #[must_use]
     pub fn new(key: ChatKey, deps: Arc<Deps>, chats: Chats) -> Self {
+        metrics::gauge!(metric::CHATS).increment(1.0);
         Self {
             key,
             deps,
@@ -105,142 +114,18 @@ impl ChatActor {
             absent: false,
             waiting: Vec::new(),
             looking: false,
+            look_again: false,
+            life: 0,
             turns: HashMap::new(),
             early: BTreeMap::new(),
             desks: HashMap::new(),
             backlog: VecDeque::new(),
+            handing_in: false,
             behind: Arc::new(AtomicBool::new(false)),
             watching: false,
             suspicious: false,
             used: Instant::now(),
         }
-    }
-
-    // ---------------------------------------------------------------------------------- looking
-
-    /// Has the job run after a look that begins now, or as soon as the present one has ended.
-    pub(super) fn after_look(&mut self, job: Job, ctx: &mut Context<Self>) {
-        self.waiting.push(job);
-        self.look(ctx);
-    }
-
-    /// Looks at the log, unless that is under way.
-    pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
-        if self.looking {
-            return;
-        }
-        self.looking = true;
-        let jobs = std::mem::take(&mut self.waiting);
-        let known = self.room.as_ref().map(Room::head);
-        let (key, deps, absent) = (self.key, Arc::clone(&self.deps), self.absent);
-        let ear = (!std::mem::replace(&mut self.watching, true)).then(|| ChatEar {
-            arrived: ctx.address().recipient(),
-            reconnected: ctx.address().recipient(),
-            behind: Arc::clone(&self.behind),
-        });
-        let looked = async move {
-            if let Some(ear) = ear {
-                deps.ear.watch_chat(key, ear).await;
-            }
-            look(&deps, key, known, absent).await
-        };
-        ctx.spawn(wrap_future(looked).map(move |seen, actor: &mut Self, ctx| actor.looked(seen, jobs, ctx)));
-    }
-
-    fn looked(&mut self, seen: Result<Seen, StoreError>, jobs: Vec<Job>, ctx: &mut Context<Self>) {
-        self.looking = false;
-        match seen {
-            Ok(seen) => {
-                self.see(seen, ctx);
-                for job in jobs {
-                    match job {
-                        Job::Ask(ask) => self.attempt(ask, true, ctx),
-                        Job::Follow(follow) => self.follow(follow, ctx),
-                    }
-                }
-                if !self.waiting.is_empty() || self.behind.swap(false, Ordering::AcqRel) {
-                    self.look(ctx);
-                }
-            }
-            Err(error) => {
-                let refusal = ApiError::from(error);
-                // Those that came meanwhile are told too: they have waited for the same store.
-                for job in jobs.into_iter().chain(std::mem::take(&mut self.waiting)) {
-                    match job {
-                        Job::Ask(ask) => self.refuse(ask, refusal.clone(), ctx),
-                        Job::Follow(follow) => self.cannot_follow(&follow, ctx),
-                    }
-                }
-                if !self.desks.is_empty() {
-                    ctx.run_later(LOOK_AGAIN, |actor, ctx| actor.look(ctx));
-                }
-            }
-        }
-    }
-
-    fn see(&mut self, seen: Seen, ctx: &mut Context<Self>) {
-        match seen {
-            Seen::Absent => self.absent = true,
-            Seen::Same => self.suspicious = false,
-            Seen::Loaded(snapshot) => {
-                if self.room.is_none() {
-                    self.room = Some(Room::from_snapshot(*snapshot, self.deps.bounds()));
-                }
-            }
-            Seen::Born(chat, arrivals) => {
-                if self.room.is_none() {
-                    self.begin(chat, arrivals.first().cloned(), ctx);
-                }
-                self.take(arrivals, ctx);
-            }
-            Seen::Behind(arrivals) => {
-                let before = self.room.as_ref().map_or(0, |room| room.head().seq);
-                self.take(arrivals, ctx);
-                let repaired = self.room.as_ref().map_or(0, |room| room.head().seq).saturating_sub(before);
-                if repaired > 0 && std::mem::take(&mut self.suspicious) {
-                    metrics::counter!(metric::HOLES_REPAIRED).increment(1);
-                }
-            }
-            Seen::Leapt(snapshot) => {
-                self.replace(*snapshot);
-                self.tell_all(|key, head| Delivery::Leapt { chat: key, head: head.seq }, ctx);
-            }
-            Seen::Rewritten(snapshot) => self.rewritten(snapshot.map(|snapshot| *snapshot), ctx),
-        }
-    }
-
-    fn replace(&mut self, snapshot: Snapshot) {
-        self.early.clear();
-        self.room = Some(Room::from_snapshot(snapshot, self.deps.bounds()));
-    }
-
-    fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
-        metrics::counter!(metric::REWRITTEN).increment(1);
-        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
-        let chat = self.room.as_ref().map(|room| room.chat().id);
-        match snapshot {
-            Some(snapshot) => self.replace(snapshot),
-            // Not even the chat is left. Its followers are told that it stands at nothing.
-            None => {
-                self.early.clear();
-                self.room = None;
-                self.absent = true;
-            }
-        }
-        let Some(chat) = chat else { return };
-        self.tell_all(
-            |key, head| {
-                let frame = ResyncFrame {
-                    r#type: "resync",
-                    chat_id: chat.0,
-                    reason: LostReason::Rewritten,
-                    seq: head.seq,
-                    cursor: cursor::write(key, head),
-                };
-                Delivery::Resync { chat: key, head, frame: encode(&frame) }
-            },
-            ctx,
-        );
     }
 
     // ----------------------------------------------------------------------------------- events
@@ -298,12 +183,14 @@ impl ChatActor {
             return;
         }
         let Some(room) = &self.room else { return };
-        let message = arrival.message.as_ref().or_else(|| room.message_of(&arrival.record));
+        // The room's own copy has counted every reply.
+        let message = room.message_of(&arrival.record).or(arrival.message.as_ref());
         let Some(out) = outgoing(room, &arrival.record, message) else {
             // Only a body of the store that breaks its promise comes here. Followers read the log.
             tracing::error!(chat = %self.key, seq = arrival.record.seq, "event without its message");
             return;
         };
+        metrics::histogram!(metric::LINK_LAG).record(age(arrival.record.at));
         let out = Arc::new(out);
         let desks: Vec<DeskId> = self.desks.keys().copied().collect();
         for desk in desks {
@@ -311,48 +198,53 @@ impl ChatActor {
         }
     }
 
-    fn tell_all(&mut self, what: impl Fn(ChatKey, Position) -> Delivery, ctx: &mut Context<Self>) {
-        let head = self.room.as_ref().map_or(Position::START, Room::head);
+    pub(super) fn tell_all(&mut self, what: impl Fn() -> Delivery, ctx: &mut Context<Self>) {
         let desks: Vec<DeskId> = self.desks.keys().copied().collect();
         for desk in desks {
-            self.send(desk, what(self.key, head), ctx);
+            self.send(desk, what(), ctx);
         }
     }
 
     /// Hands a delivery to a desk. While a desk is full this chat, and no other, waits.
     pub(super) fn send(&mut self, desk: DeskId, delivery: Delivery, ctx: &mut Context<Self>) {
-        if !self.backlog.is_empty() {
-            self.backlog.push_back((desk, delivery));
-            return;
-        }
-        if let Err(delivery) = self.deps.desks.offer(desk, delivery) {
-            self.backlog.push_back((desk, delivery));
+        self.backlog.push_back((desk, delivery));
+        if !self.handing_in {
             self.flush(ctx);
         }
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        let Some((desk, delivery)) = self.backlog.pop_front() else { return };
-        // Keeps `send` queueing behind it until it is in.
-        self.backlog.push_front((desk, Delivery::Leapt { chat: self.key, head: 0 }));
-        let desks = self.deps.desks.clone();
-        let handed = async move { desks.hand_in(desk, delivery).await };
-        ctx.wait(wrap_future(handed).map(|(), actor: &mut Self, ctx| {
-            actor.backlog.pop_front();
-            actor.flush(ctx);
-        }));
+        self.handing_in = false;
+        while let Some((desk, delivery)) = self.backlog.pop_front() {
+            let Err(delivery) = self.deps.desks.offer(desk, delivery) else { continue };
+            self.handing_in = true;
+            let desks = self.deps.desks.clone();
+            let handed = async move { desks.hand_in(desk, delivery).await };
+            ctx.wait(wrap_future(handed).map(|(), actor: &mut Self, ctx| actor.flush(ctx)));
+            return;
+        }
     }
 
     // --------------------------------------------------------------------------------- retiring
 
+    fn is_busy(&self) -> bool {
+        !self.desks.is_empty() || self.looking || !self.waiting.is_empty() || !self.turns.is_empty()
+    }
+
     fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
-        let busy = !self.desks.is_empty() || self.looking || !self.waiting.is_empty() || !self.turns.is_empty();
-        if !busy && self.used.elapsed() >= self.deps.idle && self.chats.release(self.key) {
+        if !self.is_busy() && self.used.elapsed() >= self.deps.idle && self.chats.release(self.key) {
             ctx.stop();
         }
     }
 
-    /// The record of an event of our own, as the link will bring it too.
+    /// A chat that there is not is not kept in memory: anybody can ask for any number of those.
+    pub(super) fn retire_if_nothing(&mut self, ctx: &mut Context<Self>) {
+        if self.room.is_none() && !self.is_busy() && self.chats.release(self.key) {
+            ctx.stop();
+        }
+    }
+
+    /// Whether the event is a message.
     pub(super) fn is_message(event: &Event) -> bool {
         matches!(event, Event::MessageCreated(_))
     }
@@ -363,7 +255,6 @@ impl Actor for ChatActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.deps.limits.chat_commands_max);
-        metrics::gauge!(metric::CHATS).increment(1.0);
         // Spread, so that chats which began together do not all look together.
         let spread = 0.75 + 0.5 * f64::from((self.key.0 % 256) as u8) / 255.0;
         ctx.run_interval(self.deps.beacon.mul_f64(spread), |actor, ctx| {
@@ -375,8 +266,20 @@ impl Actor for ChatActor {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.deps.ear.unwatch_chat(self.key);
+        tracing::trace!(chat = %self.key, "chat left memory");
+    }
+}
+
+/// Whatever ends the actor, nobody is left believing that it still tells them what happens.
+impl Drop for ChatActor {
+    fn drop(&mut self) {
+        self.deps.ear.unwatch_chat(self.key, &self.behind);
         metrics::gauge!(metric::CHATS).decrement(1.0);
+        for desk in self.desks.keys() {
+            if self.deps.desks.offer(*desk, Delivery::Lost { chat: self.key }).is_err() {
+                tracing::error!(chat = %self.key, "sockets could not be told that their chat broke off");
+            }
+        }
     }
 }
 
@@ -404,11 +307,12 @@ impl Handler<Reconnected> for ChatActor {
 impl Handler<Unfollow> for ChatActor {
     type Result = ();
 
-    fn handle(&mut self, unfollow: Unfollow, _: &mut Self::Context) {
+    fn handle(&mut self, unfollow: Unfollow, ctx: &mut Self::Context) {
         if self.desks.get(&unfollow.desk).is_some_and(|wish| *wish <= unfollow.wish) {
             self.desks.remove(&unfollow.desk);
         }
         self.used = Instant::now();
+        self.retire_if_nothing(ctx);
     }
 }
 
@@ -445,4 +349,10 @@ impl Handler<Ask> for ChatActor {
             self.attempt(ask, false, ctx);
         }
     }
+}
+
+/// How long ago a moment of the store's clock was, by ours.
+fn age(at: crate::model::Micros) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(Duration::from_micros(at.0))
 }

@@ -88,7 +88,7 @@ impl Turn {
 impl Ask {
     /// Whether the room's own state is not enough to begin with.
     pub(super) fn needs_look(&self) -> bool {
-        matches!(self.what, What::Question(_)) || self.since.is_some()
+        matches!(self.what, What::Question(_)) || !self.searched
     }
 }
 
@@ -99,15 +99,14 @@ impl ChatActor {
         // An asker that has gone does not hear it; what was made stays made.
         let _ = ask.reply.send(result);
         let Some(turn) = turn else { return };
-        match self.turns.get_mut(&turn).and_then(VecDeque::pop_front) {
-            Some(mut next) => {
+        while let Some(mut next) = self.turns.get_mut(&turn).and_then(VecDeque::pop_front) {
+            if Instant::now() < next.deadline {
                 next.turn = Some(turn);
-                self.attempt(next, false, ctx);
+                return self.attempt(next, false, ctx);
             }
-            None => {
-                self.turns.remove(&turn);
-            }
+            let _ = next.reply.send(Err(Failure::Refused(unavailable())));
         }
+        self.turns.remove(&turn);
     }
 
     pub(super) fn answer(&mut self, ask: Box<Ask>, answer: Answer, ctx: &mut Context<Self>) {
@@ -126,7 +125,7 @@ impl ChatActor {
                 let question = *question;
                 self.answer_question(ask, question, ctx);
             }
-            What::Command(_) if ask.since.is_some() && !ask.searched => self.search(ask, ctx),
+            What::Command(_) if !ask.searched => self.search(ask, ctx),
             What::Command(_) => self.attempt_command(ask, fresh, ctx),
         }
     }
@@ -167,7 +166,6 @@ impl ChatActor {
                 }
                 let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
                 commit.retry_after = Some(*ask.since.get_or_insert(newest));
-                ask.searched = true;
                 ask.found = None;
                 self.commit(ask, commit, ctx);
             }
@@ -257,7 +255,10 @@ impl ChatActor {
             }
             CommitError::Store(StoreError::Corrupt(cause)) => self.refuse(ask, ApiError::internal(cause), ctx),
             _ if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
-            CommitError::Conflict => self.after_look(Job::Ask(ask), ctx),
+            CommitError::Conflict => {
+                metrics::counter!(metric::CONFLICTS).increment(1);
+                self.after_look(Job::Ask(ask), ctx);
+            }
             CommitError::Store(StoreError::Unavailable(cause)) => {
                 tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown; trying again under its name");
                 let wait = TRY_AGAIN * (1 << ask.tries.min(3));
@@ -272,26 +273,32 @@ impl ChatActor {
     fn search(&mut self, mut ask: Box<Ask>, ctx: &mut Context<Self>) {
         let (store, key) = (self.deps.store.clone(), self.key);
         let (nonce, since) = (ask.nonce, ask.since.unwrap_or_default());
+        let deadline = ask.deadline;
         let searched = async move {
             let mut next = since + 1;
-            loop {
+            while Instant::now() < deadline {
                 let records = store.log.events(key, next, CHUNK).await?;
-                let Some(last) = records.last() else { return Ok(None) };
+                let Some(last) = records.last() else { return Ok((next - 1, None)) };
                 next = last.seq + 1;
                 if let Some(found) = records.into_iter().find(|record| record.nonce == nonce) {
-                    return Ok(with_messages(&store, key, vec![found]).await?.pop());
+                    return Ok((next - 1, with_messages(&store, key, vec![found]).await?.pop()));
                 }
             }
+            Err(StoreError::Unavailable("the search for an earlier attempt took too long".to_owned()))
         };
         ctx.spawn(wrap_future(searched).map(
-            move |found: Result<Option<Arrival>, StoreError>, actor: &mut Self, ctx| {
+            move |found: Result<(u64, Option<Arrival>), StoreError>, actor: &mut Self, ctx| {
                 ask.searched = true;
                 match found {
-                    Ok(Some(found)) => {
+                    Ok((_, Some(found))) => {
                         let committed = Committed { records: vec![found.record], repeated: true };
                         actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
                     }
-                    Ok(None) => actor.attempt(ask, true, ctx),
+                    Ok((searched, None)) => {
+                        // The store need not look again at what was searched here.
+                        ask.since = Some(searched);
+                        actor.attempt(ask, true, ctx);
+                    }
                     Err(error) => actor.refuse(ask, error.into(), ctx),
                 }
             },

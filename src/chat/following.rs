@@ -63,6 +63,8 @@ pub struct CatchUp {
     pub agent: AgentId,
     pub watches: bool,
     pub from: u64,
+    /// Bytes of frames that the socket takes at once; one event always fits.
+    pub room_bytes: usize,
 }
 
 impl ChatActor {
@@ -74,21 +76,27 @@ impl ChatActor {
         }
     }
 
+    /// `Some` when the chat is there and the caller hears it: whether as a member.
+    fn hears(&self, follow: &Follow) -> Option<(&Room, bool)> {
+        let room = self.room.as_ref().filter(|room| room.chat().id == follow.chat)?;
+        let member = room.roster().contains(follow.caller.agent);
+        let own = room.chat().customer == follow.caller.customer;
+        // A deleted chat is in scope only when it is named.
+        let wanted = !room.chat().is_deleted() || matches!(follow.begin, Begin::Since(_));
+        (own && wanted && (member || follow.watches)).then_some((room, member))
+    }
+
     /// `Err` when the position has to be looked up in the log.
     fn begin_of(&self, follow: &Follow) -> Result<Outcome, Position> {
-        let Some(room) = self.room.as_ref().filter(|room| room.chat().id == follow.chat) else {
-            return Ok(Outcome::Outside);
-        };
-        let member = room.roster().get(follow.caller.agent);
-        let hidden = room.chat().customer != follow.caller.customer || (member.is_none() && !follow.watches);
-        if hidden || (follow.begin == Begin::Now && room.chat().is_deleted()) {
-            return Ok(Outcome::Outside);
-        }
+        let Some((room, member)) = self.hears(follow) else { return Ok(Outcome::Outside) };
         let head = room.head();
-        let follows = |from, lost| Ok(Outcome::Follows { from, head, lost });
+        let follows = |from, lost| Ok(Outcome::Follows { from, head, lost, member });
         match &follow.begin {
             Begin::Now => follows(head.seq, None),
-            Begin::Joining => follows(member.map_or(0, |member| member.joined_seq.saturating_sub(1)), None),
+            Begin::Joining => {
+                let joined = room.roster().get(follow.caller.agent).map_or(1, |member| member.joined_seq);
+                follows(joined.saturating_sub(1), None)
+            }
             Begin::Since(text) => match cursor::read(self.key, text) {
                 None => follows(head.seq, Some(LostReason::Unknown)),
                 Some(at) if at.seq > head.seq => follows(head.seq, Some(LostReason::Rewritten)),
@@ -111,14 +119,13 @@ impl ChatActor {
         let read = async move { log.events(key, position.seq, 1).await };
         ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Record>, StoreError>, actor: &mut Self, ctx| {
             let Ok(found) = found else { return actor.cannot_follow(&follow, ctx) };
-            let Some(room) = &actor.room else { return actor.followed(&follow, Outcome::Outside, ctx) };
             let proved = found.first().map(Record::position) == Some(position);
-            let head = room.head();
-            let outcome = if proved {
-                Outcome::Follows { from: position.seq, head, lost: None }
-            } else {
-                Outcome::Follows { from: head.seq, head, lost: Some(LostReason::Rewritten) }
-            };
+            // Asked again: meanwhile the caller may have been taken out.
+            let outcome = actor.hears(&follow).map_or(Outcome::Outside, |(room, member)| {
+                let head = room.head();
+                let (from, lost) = if proved { (position.seq, None) } else { (head.seq, Some(LostReason::Rewritten)) };
+                Outcome::Follows { from, head, lost, member }
+            });
             actor.followed(&follow, outcome, ctx);
         }));
     }
@@ -134,44 +141,39 @@ impl ChatActor {
 
     /// Sends a socket what it missed: from memory if all of it is there, else a chunk of the log.
     pub(super) fn catch_up(&mut self, wish: CatchUp, ctx: &mut Context<Self>) {
-        let Some(room) = &self.room else { return self.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx) };
+        let Some(room) = &self.room else {
+            self.look(ctx);
+            return self.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
+        };
         let head = room.head().seq;
-        let hears = wish.watches || room.roster().contains(wish.agent);
         if let Some(events) = from_memory(room, wish.from) {
-            let (events, end) = if hears { (events, ReplayEnd::Live) } else { until_leaving(events, wish.agent) };
+            let (events, end) = cut(room, wish, events);
             return self.replay(wish, events, end, ctx);
         }
-        let (store, key) = (self.deps.store.clone(), self.key);
+        let (store, key, life) = (self.deps.store.clone(), self.key, self.life);
         let read = async move {
             let records = store.log.events(key, wish.from + 1, CHUNK).await?;
             with_messages(&store, key, records).await
         };
         ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Arrival>, StoreError>, actor: &mut Self, ctx| {
-            let (Ok(found), Some(room)) = (found, &actor.room) else {
+            let (Ok(found), Some(room), true) = (found, &actor.room, actor.life == life) else {
                 return actor.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
             };
             let events: Vec<Arc<Outgoing>> = found
                 .iter()
                 .filter_map(|arrival| outgoing(room, &arrival.record, arrival.message.as_ref()).map(Arc::new))
                 .collect();
-            let hears = wish.watches || room.roster().contains(wish.agent);
-            let reached = events.last().map_or(wish.from, |event| event.seq);
-            let now = room.head().seq;
-            let (events, end) = match reached {
+            if events.is_empty() && wish.from < head {
                 // Nothing read although the log goes on: it is not the one this room knows.
-                _ if events.is_empty() && wish.from < head => (events, ReplayEnd::Unavailable),
-                _ if !hears && (reached >= now || leaving(&events, wish.agent).is_some()) => {
-                    until_leaving(events, wish.agent)
-                }
-                _ if reached < now => (events, ReplayEnd::More),
-                _ => (events, ReplayEnd::Live),
-            };
+                return actor.replay(wish, events, ReplayEnd::Unavailable, ctx);
+            }
+            let (events, end) = cut(room, wish, events);
             actor.replay(wish, events, end, ctx);
         }));
     }
 
     fn replay(&mut self, wish: CatchUp, events: Vec<Arc<Outgoing>>, end: ReplayEnd, ctx: &mut Context<Self>) {
-        let replay = Replay { chat: self.key, session: wish.session, events, end };
+        let replay = Replay { chat: self.key, session: wish.session, from: wish.from, events, end };
         self.send(wish.desk, Delivery::Replay(replay), ctx);
     }
 }
@@ -184,13 +186,35 @@ fn from_memory(room: &Room, from: u64) -> Option<Vec<Arc<Outgoing>>> {
     events.map(|record| outgoing(room, record, room.message_of(record)).map(Arc::new)).collect()
 }
 
-/// An agent that is no member any more hears everything up to its own removal.
-fn until_leaving(mut events: Vec<Arc<Outgoing>>, agent: AgentId) -> (Vec<Arc<Outgoing>>, ReplayEnd) {
-    let kept = leaving(&events, agent).map_or(0, |place| place + 1);
-    events.truncate(kept);
-    (events, ReplayEnd::Left)
-}
-
-fn leaving(events: &[Arc<Outgoing>], agent: AgentId) -> Option<usize> {
-    events.iter().position(|event| event.turnover == Turnover::Went(agent))
+/// As much of the events as the socket may hear and has room for, and what comes after.
+fn cut(room: &Room, wish: CatchUp, mut events: Vec<Arc<Outgoing>>) -> (Vec<Arc<Outgoing>>, ReplayEnd) {
+    let reached = events.last().map_or(wish.from, |event| event.seq);
+    let mut end = if reached < room.head().seq { ReplayEnd::More } else { ReplayEnd::Live };
+    if !wish.watches && !room.roster().contains(wish.agent) {
+        // An agent that is no member any more hears everything up to its own removal.
+        let leaves = |event: &Arc<Outgoing>| event.turnover == Turnover::Went(wish.agent);
+        match events.iter().position(leaves) {
+            Some(place) => {
+                events.truncate(place + 1);
+                end = ReplayEnd::Left;
+            }
+            None if end == ReplayEnd::Live => {
+                events.clear();
+                end = ReplayEnd::Left;
+            }
+            None => {}
+        }
+    }
+    let mut room_left = wish.room_bytes;
+    let fits = events.iter().take_while(|event| {
+        let fits = event.frame.len() <= room_left;
+        room_left = room_left.saturating_sub(event.frame.len());
+        fits
+    });
+    let count = fits.count().max(1);
+    if count < events.len() {
+        events.truncate(count);
+        end = ReplayEnd::More;
+    }
+    (events, end)
 }

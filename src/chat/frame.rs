@@ -16,7 +16,7 @@ pub fn outgoing(room: &Room, record: &Record, message: Option<&Message>) -> Opti
     let chat = room.chat();
     let (resource, resource_id, text) = match &record.event {
         Event::ChatCreated { .. } | Event::ChatUpdated { .. } | Event::ChatDeleted => {
-            let data = ChatResource::of(chat, room.roster().len(), room.head());
+            let data = ChatResource::of(chat, room.roster().len(), record.position());
             ("chat", data.id, frame(room, record, data))
         }
         Event::MessageCreated(_) | Event::MessageDeleted { .. } | Event::ReactionChanged { .. } => {
@@ -38,9 +38,7 @@ pub fn outgoing(room: &Room, record: &Record, message: Option<&Message>) -> Opti
         chat: chat.id,
         customer: chat.customer,
         seq: record.seq,
-        resource,
-        name: record.event.name(),
-        resource_id,
+        topics: [format!("chat:{}", chat.id), format!("{resource}:{}:{resource_id}", record.event.name())],
         frame: text,
         turnover: turnover(&record.event),
     })

@@ -78,10 +78,10 @@ pub enum Answered {
 }
 
 impl Claim {
-    /// The attempt to make now. When the claim was there before, the log is searched for it.
+    /// The attempt to make now. When the claim was there before, the log is searched for it first.
     #[must_use]
     pub fn attempt(&self, repeated: bool) -> Attempt {
-        Attempt { nonce: Nonce(self.nonce), since: repeated.then_some(self.since) }
+        Attempt { nonce: Nonce(self.nonce), since: Some(self.since), repeated }
     }
 }
 

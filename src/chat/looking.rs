@@ -1,11 +1,26 @@
 //! A look at the log: has it gone on since, and is it still the one that was seen?
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use crate::model::{ChatId, ChatKey, Event, Message, Micros, Position, Record};
+use actix::fut::wrap_future;
+use actix::{ActorFutureExt, AsyncContext, Context};
+
+use crate::fanout::desk::{Delivery, Members};
+use crate::fanout::ear::ChatEar;
+use crate::model::{ChatId, ChatKey, Event, Message, Micros, Position, Record, Roster};
 use crate::store::{Arrival, Snapshot, Store, StoreError};
+use crate::telemetry::metric;
+use crate::wire::frames::{LostReason, ResyncFrame, encode};
+use crate::wire::{ApiError, cursor};
 
-use super::actor::Deps;
+use super::actor::{ChatActor, Deps, Job};
+use super::room::Room;
+
+/// How long after a failed look the next one begins, while sockets follow.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Events read from the log in one go.
 pub(super) const CHUNK: usize = 256;
@@ -15,6 +30,8 @@ const LEAP: u64 = 1024;
 /// What a look found.
 #[derive(Debug)]
 pub(super) enum Seen {
+    /// There is no such chat, and nobody listens for one.
+    Nothing,
     /// There is no such chat.
     Absent,
     /// Nothing has happened.
@@ -55,7 +72,7 @@ pub(super) async fn look(
     if !still_there {
         return Ok(Seen::Rewritten(log.load(chat).await?.map(Box::new)));
     }
-    if head.seq - known.seq > LEAP {
+    if head.seq.saturating_sub(known.seq) > LEAP {
         return Ok(log.load(chat).await?.map_or(Seen::Absent, |snapshot| Seen::Leapt(Box::new(snapshot))));
     }
     let records = read(&deps.store, chat, known.seq + 1, head.seq).await?;
@@ -100,4 +117,145 @@ fn message_of(record: &Record) -> Option<Micros> {
         Event::MessageCreated(_) => Some(record.at),
         other => other.changes_message(),
     }
+}
+
+impl ChatActor {
+    /// Has the job run after a look that begins now, or as soon as the present one has ended.
+    pub(super) fn after_look(&mut self, job: Job, ctx: &mut Context<Self>) {
+        self.waiting.push(job);
+        self.look(ctx);
+    }
+
+    /// Looks at the log, unless that is under way.
+    pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.looking {
+            self.look_again = true;
+            return;
+        }
+        self.looking = true;
+        let jobs = std::mem::take(&mut self.waiting);
+        let known = self.room.as_ref().map(Room::head);
+        let (key, deps, absent) = (self.key, Arc::clone(&self.deps), self.absent);
+        // Whoever only asks whether there is such a chat does not make the node listen for it.
+        let curious = !self.watching && jobs.iter().all(Job::is_question);
+        let ear = (!std::mem::replace(&mut self.watching, true)).then(|| ChatEar {
+            arrived: ctx.address().recipient(),
+            reconnected: ctx.address().recipient(),
+            behind: Arc::clone(&self.behind),
+        });
+        let looked = async move {
+            if curious && deps.store.log.head(key).await? == Position::START {
+                return Ok(Seen::Nothing);
+            }
+            if let Some(ear) = ear {
+                deps.ear.watch_chat(key, ear).await;
+            }
+            look(&deps, key, known, absent).await
+        };
+        ctx.spawn(wrap_future(looked).map(move |seen, actor: &mut Self, ctx| actor.looked(seen, jobs, ctx)));
+    }
+
+    fn looked(&mut self, seen: Result<Seen, StoreError>, jobs: Vec<Job>, ctx: &mut Context<Self>) {
+        self.looking = false;
+        let again = std::mem::take(&mut self.look_again);
+        match seen {
+            Ok(seen) => {
+                self.see(seen, ctx);
+                for job in jobs {
+                    match job {
+                        Job::Ask(ask) => self.attempt(ask, true, ctx),
+                        Job::Follow(follow) => self.follow(follow, ctx),
+                    }
+                }
+                if again || !self.waiting.is_empty() || self.behind.swap(false, Ordering::AcqRel) {
+                    self.look(ctx);
+                }
+                self.retire_if_nothing(ctx);
+            }
+            Err(error) => {
+                let refusal = ApiError::from(error);
+                // Those that came meanwhile are told too: they have waited for the same store.
+                for job in jobs.into_iter().chain(std::mem::take(&mut self.waiting)) {
+                    match job {
+                        Job::Ask(ask) => self.refuse(ask, refusal.clone(), ctx),
+                        Job::Follow(follow) => self.cannot_follow(&follow, ctx),
+                    }
+                }
+                if !self.desks.is_empty() {
+                    ctx.run_later(LOOK_AGAIN, |actor, ctx| actor.look(ctx));
+                }
+            }
+        }
+    }
+
+    fn see(&mut self, seen: Seen, ctx: &mut Context<Self>) {
+        match seen {
+            Seen::Nothing => self.watching = false,
+            Seen::Absent => self.absent = true,
+            Seen::Same => self.suspicious = false,
+            Seen::Loaded(snapshot) => {
+                if self.room.is_none() {
+                    self.room = Some(Room::from_snapshot(*snapshot, self.deps.bounds()));
+                }
+            }
+            Seen::Born(chat, arrivals) => {
+                if self.room.is_none() {
+                    self.begin(chat, arrivals.first().cloned(), ctx);
+                }
+                self.take(arrivals, ctx);
+            }
+            Seen::Behind(arrivals) => {
+                let before = self.room.as_ref().map_or(0, |room| room.head().seq);
+                self.take(arrivals, ctx);
+                let repaired = self.room.as_ref().map_or(0, |room| room.head().seq).saturating_sub(before);
+                if repaired > 0 && std::mem::take(&mut self.suspicious) {
+                    metrics::counter!(metric::HOLES_REPAIRED).increment(1);
+                }
+            }
+            Seen::Leapt(snapshot) => {
+                let (chat, head) = (snapshot.chat.id, snapshot.head.seq);
+                let members = members(&snapshot.roster);
+                self.replace(*snapshot);
+                self.tell_all(|| Delivery::Leapt { chat, head, members: Arc::clone(&members) }, ctx);
+            }
+            Seen::Rewritten(snapshot) => self.rewritten(snapshot.map(|snapshot| *snapshot), ctx),
+        }
+    }
+
+    fn replace(&mut self, snapshot: Snapshot) {
+        self.early.clear();
+        self.life += 1;
+        self.room = Some(Room::from_snapshot(snapshot, self.deps.bounds()));
+    }
+
+    fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
+        metrics::counter!(metric::REWRITTEN).increment(1);
+        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
+        let Some(chat) = self.room.as_ref().map(|room| room.chat().id) else { return };
+        match snapshot {
+            Some(snapshot) => self.replace(snapshot),
+            // Not even the chat is left. Its followers are told that it stands at nothing.
+            None => {
+                self.early.clear();
+                self.life += 1;
+                self.room = None;
+                self.absent = true;
+            }
+        }
+        let head = self.room.as_ref().map_or(Position::START, Room::head);
+        let members = self.room.as_ref().map_or_else(Members::default, |room| members(room.roster()));
+        let frame = encode(&ResyncFrame {
+            r#type: "resync",
+            chat_id: chat.0,
+            reason: LostReason::Rewritten,
+            seq: head.seq,
+            cursor: cursor::write(chat.key(), head),
+        });
+        let resync = || Delivery::Resync { chat, head, frame: frame.clone(), members: Arc::clone(&members) };
+        self.tell_all(resync, ctx);
+    }
+}
+
+fn members(roster: &Roster) -> Members {
+    Arc::new(roster.iter().map(|participant| participant.agent).collect())
 }

@@ -70,15 +70,17 @@ impl Whom {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub nonce: Nonce,
-    /// Set when it may have been made already, after this number.
+    /// After this number it may have been made already; `None` when nobody can have tried.
     pub since: Option<u64>,
+    /// Whether somebody has tried: then the log is searched before anything is decided.
+    pub repeated: bool,
 }
 
 impl Attempt {
     /// A command that nobody has tried before.
     #[must_use]
     pub fn first() -> Self {
-        Self { nonce: Nonce::random(), since: None }
+        Self { nonce: Nonce::random(), since: None, repeated: false }
     }
 }
 
@@ -184,16 +186,14 @@ impl Chats {
                 permit,
                 found: None,
                 tries: 0,
-                searched: false,
+                searched: !attempt.repeated,
                 turn: None,
             };
-            if live.addr.send(ask).await.is_err() {
-                self.forget_closed(whom.key(), &live);
-                continue;
-            }
-            match tokio::time::timeout(wait * 2 + GRACE, answer).await {
-                Ok(Ok(answer)) => return answer,
-                Ok(Err(_)) | Err(_) => break,
+            let asked = async { if live.addr.send(ask).await.is_ok() { Some(answer.await) } else { None } };
+            match tokio::time::timeout(wait * 2 + GRACE, asked).await {
+                Ok(Some(Ok(answer))) => return answer,
+                Ok(None) => self.forget_closed(whom.key(), &live),
+                Ok(Some(Err(_))) | Err(_) => break,
             }
         }
         Err(Failure::Refused(ApiError::new(Reason::ServiceUnavailable, "the chat did not answer; try again")))

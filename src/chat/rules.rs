@@ -251,7 +251,7 @@ fn react(room: &Room, id: MessageId, emoji: &str, added: bool, given: &Given<'_>
         Lookup::Need => return need(room, id),
     };
     let agent = given.caller.agent;
-    if message.overlay.deleted {
+    if added && message.overlay.deleted {
         return Err(ApiError::new(Reason::StateInvalid, "the message is deleted"));
     }
     let before = &message.overlay;

@@ -4,6 +4,7 @@
 //! like "you follow this chat from event 7 on" and the events 8, 9, ... cannot overtake each
 //! other, and nobody needs a lock.
 
+use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
 use bytestring::ByteString;
@@ -31,9 +32,11 @@ pub enum Delivery {
     /// Older events for one socket that catches up.
     Replay(Replay),
     /// The chat's history was rewritten: this is where it stands now.
-    Resync { chat: ChatKey, head: Position, frame: ByteString },
+    Resync { chat: ChatId, head: Position, frame: ByteString, members: Members },
     /// So much has happened that the events were not read one by one: catch up to this number.
-    Leapt { chat: ChatKey, head: u64 },
+    Leapt { chat: ChatId, head: u64, members: Members },
+    /// The chat's actor broke off: nobody is told what happens in it any more.
+    Lost { chat: ChatKey },
     /// News of a customer.
     Noticed { customer: CustomerId, notice: Arc<Notice> },
     /// News of a customer may have been missed: look everything up again.
@@ -42,17 +45,18 @@ pub enum Delivery {
     Leave { over: std::time::Duration },
 }
 
+/// Who is in a chat.
+pub type Members = Arc<HashSet<AgentId>>;
+
 /// An event, ready for the wire.
 #[derive(Debug)]
 pub struct Outgoing {
     pub chat: ChatId,
     pub customer: CustomerId,
     pub seq: u64,
-    /// `chat`, `chatmessage` or `chatparticipant`.
-    pub resource: &'static str,
-    /// The event's name on the wire.
-    pub name: &'static str,
-    pub resource_id: uuid::Uuid,
+    /// What follows scope and id in the topics it matches: `chat:<chat id>`, and
+    /// `<chat|chatmessage|chatparticipant>:<event>:<resource id>`.
+    pub topics: [String; 2],
     pub frame: ByteString,
     pub turnover: Turnover,
 }
@@ -82,7 +86,8 @@ pub type Ticket = Option<u64>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Events after number `from` are the socket's to hear; the chat stands at `head`.
-    Follows { from: u64, head: Position, lost: Option<LostReason> },
+    /// `member`: as a member, not only as one who watches every chat.
+    Follows { from: u64, head: Position, lost: Option<LostReason>, member: bool },
     /// Not a chat that this caller hears (yet).
     Outside,
     /// The store did not answer.
@@ -94,6 +99,8 @@ pub enum Outcome {
 pub struct Replay {
     pub chat: ChatKey,
     pub session: SessionKey,
+    /// The number that was asked for; the answer to another question is not taken.
+    pub from: u64,
     pub events: Vec<Arc<Outgoing>>,
     /// Whether the socket has all there is, and goes on live.
     pub end: ReplayEnd,

@@ -47,6 +47,8 @@ struct WatchedCustomer {
     sockets: usize,
     /// The newest notice heard; `None` until it is known where they stand.
     heard: Option<u64>,
+    /// The newest number at the last beacon. By the next one it must have been heard.
+    due: u64,
 }
 
 /// The ear. Cheap to clone.
@@ -74,22 +76,33 @@ impl Ear {
         self.link.watch(vec![Channel::Chat(chat)]).await;
     }
 
-    /// The chat has left this node's memory.
-    pub fn unwatch_chat(&self, chat: ChatKey) {
-        if self.lock().chats.remove(&chat).is_some() {
+    /// The chat that handed in this flag has left the node's memory. Another actor of the same
+    /// chat, which may have begun by now, goes on hearing.
+    pub fn unwatch_chat(&self, chat: ChatKey, behind: &Arc<AtomicBool>) {
+        let mut watched = self.lock();
+        if watched.chats.get(&chat).is_some_and(|ear| Arc::ptr_eq(&ear.behind, behind)) {
+            watched.chats.remove(&chat);
+            // Under the lock, so that it cannot overtake a watch that came after it.
             self.link.unwatch(vec![Channel::Chat(chat)]);
         }
     }
 
-    /// A socket of this customer is here: its notices are heard, in force when this returns.
-    pub async fn watch_customer(&self, customer: CustomerId) {
-        let known = {
-            let mut watched = self.lock();
-            let entry = watched.customers.entry(customer).or_insert(WatchedCustomer { sockets: 0, heard: None });
-            entry.sockets += 1;
-            entry.heard.is_some()
-        };
-        if known {
+    /// A socket of this customer is here. Its notices are heard from some time soon on.
+    pub fn enter(&self, customer: CustomerId) {
+        let mut watched = self.lock();
+        let new = WatchedCustomer { sockets: 0, heard: None, due: 0 };
+        let entry = watched.customers.entry(customer).or_insert(new);
+        entry.sockets += 1;
+        if entry.sockets == 1 {
+            let ear = self.clone();
+            actix::spawn(async move { ear.hear_customer(customer).await });
+        }
+    }
+
+    /// Returns once the notices of a customer, of whom a socket is here, are heard.
+    pub async fn hear_customer(&self, customer: CustomerId) {
+        let known = |watched: &Watched| watched.customers.get(&customer).is_none_or(|entry| entry.heard.is_some());
+        if known(&self.lock()) {
             return;
         }
         self.link.watch(vec![Channel::Customer(customer)]).await;
@@ -101,13 +114,13 @@ impl Ear {
     }
 
     /// A socket of this customer has left.
-    pub fn unwatch_customer(&self, customer: CustomerId) {
+    pub fn exit(&self, customer: CustomerId) {
         let mut watched = self.lock();
         if let Some(entry) = watched.customers.get_mut(&customer) {
             entry.sockets = entry.sockets.saturating_sub(1);
             if entry.sockets == 0 {
                 watched.customers.remove(&customer);
-                drop(watched);
+                // Under the lock, so that it cannot overtake a watch that came after it.
                 self.link.unwatch(vec![Channel::Customer(customer)]);
             }
         }
@@ -196,7 +209,9 @@ impl Ear {
             let missed = {
                 let mut watched = self.lock();
                 let Some(entry) = watched.customers.get_mut(&customer) else { continue };
-                let behind = entry.heard.is_none_or(|heard| heard < number);
+                // One that is only just on its way is not missed.
+                let behind = entry.heard.is_none_or(|heard| heard < entry.due);
+                entry.due = number;
                 if behind {
                     entry.heard = Some(number);
                 }

@@ -78,14 +78,14 @@ pub fn outbox(limit: usize) -> (Outbox, Drain) {
 }
 
 impl Outbox {
-    /// Puts a frame in, behind those that wait.
+    /// Puts a frame in, behind those that wait. One frame fits an empty outbox, however large.
     pub fn push(&self, frame: ByteString) -> Verdict {
         let mut queue = self.queue.borrow_mut();
         if queue.closing.is_some() {
             return Verdict::Closing;
         }
         let cost = frame.len() + FRAME_OVERHEAD_BYTES;
-        if queue.bytes + cost > queue.limit {
+        if queue.bytes > 0 && queue.bytes + cost > queue.limit {
             queue.end(CloseCause::SlowConsumer);
             return Verdict::Overflow;
         }
@@ -117,11 +117,12 @@ impl Outbox {
         self.queue.borrow().bytes
     }
 
-    /// Whether less than half of the room is taken.
+    /// Bytes that older events may take now, leaving half of the outbox to live ones; `None` while
+    /// that half is not free.
     #[must_use]
-    pub fn has_room(&self) -> bool {
+    pub fn room_for_older(&self) -> Option<usize> {
         let queue = self.queue.borrow();
-        queue.bytes * 2 < queue.limit
+        (queue.limit / 2).checked_sub(queue.bytes).filter(|room| *room > 0 && queue.closing.is_none())
     }
 }
 
@@ -209,6 +210,14 @@ mod tests {
         assert_eq!(outbox.push("x".repeat(60).into()), Verdict::Overflow);
         assert_eq!(outbox.bytes(), 0);
         assert_eq!(next(&mut drain), Some(Leaving::Close(CloseCause::SlowConsumer)));
+    }
+
+    #[test]
+    fn a_single_frame_fits_however_large_it_is() {
+        let (outbox, mut drain) = outbox(100);
+        assert_eq!(outbox.push("x".repeat(1000).into()), Verdict::Queued);
+        assert!(matches!(next(&mut drain), Some(Leaving::Text(_))));
+        assert_eq!(outbox.room_for_older(), Some(50));
     }
 
     #[test]

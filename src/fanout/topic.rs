@@ -81,23 +81,14 @@ impl Topic {
     /// Whether this event matches.
     #[must_use]
     pub fn matches(&self, event: &Outgoing) -> bool {
-        if self.rest.is_empty() {
-            return true;
-        }
-        let rest = self.rest.as_str();
-        prefix_of(rest, &["chat", &event.chat.to_string()])
-            || prefix_of(rest, &[event.resource, event.name, &event.resource_id.to_string()])
+        self.rest.is_empty() || event.topics.iter().any(|topic| topic.starts_with(&self.rest))
     }
 
     /// Whether it asks for the status of agents.
     #[must_use]
     pub fn matches_status(&self, agent: AgentId) -> bool {
-        prefix_of(&self.rest, &["agent", AGENT_STATUS_UPDATED, &agent.to_string()])
+        format!("agent:{AGENT_STATUS_UPDATED}:{agent}").starts_with(&self.rest)
     }
-}
-
-fn prefix_of(rest: &str, parts: &[&str]) -> bool {
-    parts.join(":").starts_with(rest)
 }
 
 #[cfg(test)]
@@ -120,9 +111,10 @@ mod tests {
             chat,
             customer: CustomerId::from_bytes([1; 16]),
             seq: 1,
-            resource: "chatmessage",
-            name: "chatmessage_created",
-            resource_id: uuid::Uuid::from_u128(9),
+            topics: [
+                format!("chat:{chat}"),
+                "chatmessage:chatmessage_created:00000000-0000-0000-0000-000000000009".to_owned(),
+            ],
             frame: "{}".into(),
             turnover: Turnover::None,
         }

@@ -71,7 +71,7 @@ impl SessionActor {
 
     /// Does the next frame, one at a time and in order.
     fn next(&mut self, ctx: &mut WebsocketContext<Self>) {
-        if self.busy {
+        if self.busy || self.session.ended.get() {
             return;
         }
         let Some(frame) = self.waiting.pop_front() else { return };
@@ -165,8 +165,8 @@ impl StreamHandler<Leaving> for SessionActor {
         match leaving {
             Leaving::Text(frame) => {
                 ctx.text(frame);
-                if !self.session.paused.borrow().is_empty() && self.session.outbox.has_room() {
-                    self.switchboard.drained(&self.session);
+                if !self.session.behind.borrow().is_empty() {
+                    self.switchboard.go_on(&self.session);
                 }
             }
             Leaving::Ping => ctx.ping(b""),

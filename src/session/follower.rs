@@ -1,7 +1,7 @@
 //! Who on this worker hears a chat, and how far each has come.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -29,12 +29,18 @@ pub struct Session {
     /// When the client was last heard.
     pub heard: Cell<Instant>,
     pub topics: RefCell<Vec<Topic>>,
-    /// A subscription that is not yet in force.
+    /// Whether a subscription is on its way; then news of chats is only noted.
+    pub subscribing: Cell<bool>,
+    /// Chats that were in the news meanwhile. At most as many as a connection may follow.
+    pub noted: RefCell<HashSet<ChatId>>,
+    /// The subscription whose chats are being asked.
     pub opening: RefCell<Option<Opening>>,
     /// The chats it follows.
-    pub follows: RefCell<Vec<ChatKey>>,
-    /// Chats whose catching up waits for room in the outbox.
-    pub paused: RefCell<Vec<ChatKey>>,
+    pub follows: RefCell<HashSet<ChatKey>>,
+    /// The chat whose older events are on their way; one at a time, so that they fit.
+    pub catching_up: Cell<Option<ChatKey>>,
+    /// Chats that wait to catch up. At most as many as it follows.
+    pub behind: RefCell<VecDeque<ChatKey>>,
     /// Whether it is out of the switchboard; whatever comes later finds nobody.
     pub ended: Cell<bool>,
 }
@@ -47,6 +53,9 @@ pub struct Opening {
     pub outstanding: usize,
     /// Where each chat in scope stands.
     pub chats: BTreeMap<Uuid, ResumeState>,
+    /// Those that the client named. Whoever is no member of one of these hears of it only when
+    /// it is announced again.
+    pub named: HashSet<ChatId>,
     /// Whether a chat could not be reached.
     pub unavailable: bool,
     /// Told when nothing is outstanding.
@@ -66,18 +75,19 @@ impl Session {
         self.topics.borrow().iter().any(|topic| matches!(topic.scope, Scope::Customer(_)))
     }
 
-    /// Whether one of its topics can let it hear this chat, as a member or, `watching`, as any.
+    /// Whether a topic can let it hear this chat: one of the agent's as a member, or, `watching`,
+    /// one of the customer's.
     #[must_use]
     pub fn covers(&self, chat: ChatId, watching: bool) -> bool {
-        self.topics.borrow().iter().any(|topic| match topic.scope {
-            Scope::Agent(_) => !watching && topic.covers(chat),
-            Scope::Customer(_) => watching && topic.covers(chat),
-        })
+        let of_kind = |topic: &&Topic| matches!(topic.scope, Scope::Customer(_)) == watching;
+        self.topics.borrow().iter().filter(of_kind).any(|topic| topic.covers(chat))
     }
 
-    /// Puts an event in, if one of the topics lets it hear it.
-    pub fn hear(&self, event: &Outgoing) -> Verdict {
-        if !self.topics.borrow().iter().any(|topic| topic.matches(event)) {
+    /// Puts an event in, if one of the topics lets it hear it. Topics of the agent are about the
+    /// chats that it is a member of.
+    pub fn hear(&self, event: &Outgoing, member: bool) -> Verdict {
+        let may = |topic: &&Topic| member || matches!(topic.scope, Scope::Customer(_));
+        if !self.topics.borrow().iter().filter(may).any(|topic| topic.matches(event)) {
             return Verdict::Queued;
         }
         self.outbox.push(event.frame.clone())
@@ -89,9 +99,9 @@ impl Session {
 pub enum Pace {
     /// The next event goes straight in.
     Live,
-    /// The subscription is not in force yet; `true` when an event has come meanwhile.
+    /// The subscription is not in force yet; `true` when there is something to catch up on.
     Held(bool),
-    /// Older events are being fetched.
+    /// Older events are being fetched, or wait to be.
     CatchingUp,
 }
 
@@ -100,7 +110,11 @@ pub struct Follower {
     pub session: Rc<Session>,
     /// Number of the last event that it was given, or that it needs not be given.
     pub last: u64,
+    /// After which event it began: what came before was never given on this connection.
+    pub began: u64,
     pub pace: Pace,
+    /// Whether it hears the chat as a member, and not only as one who watches all.
+    pub member: bool,
 }
 
 /// A chat that this worker hears.
@@ -109,6 +123,8 @@ pub struct LocalChat {
     pub followers: Vec<Follower>,
     /// The newest wish to follow that was sent to the chat.
     pub wish: u64,
+    /// Wishes that were not answered yet; while there are some the chat is kept.
+    pub outstanding: usize,
     /// Until when it is kept although nobody follows: somebody may be about to come in.
     pub kept_until: Instant,
 }
@@ -124,5 +140,17 @@ impl LocalChat {
         if let Some(place) = self.followers.iter().position(|follower| follower.session.key == session) {
             self.followers.swap_remove(place);
         }
+    }
+
+    /// Lets those go that `keeps` says no to, and has them forget the chat.
+    pub fn keep_followers(&mut self, mut keeps: impl FnMut(&mut Follower) -> bool) {
+        let key = self.id.key();
+        self.followers.retain_mut(|follower| {
+            let kept = keeps(follower);
+            if !kept {
+                follower.session.follows.borrow_mut().remove(&key);
+            }
+            kept
+        });
     }
 }

@@ -6,11 +6,12 @@
 //! exactly once and in order, whatever happened on the way, or it is closed and resumes.
 
 pub mod actor;
+mod delivering;
 pub mod eviction;
 pub mod follower;
-pub mod subscribing;
+mod subscribing;
 pub mod switchboard;
-pub mod tending;
+mod tending;
 
 pub use actor::SessionActor;
 pub use eviction::Line;

@@ -12,10 +12,11 @@ use tokio::sync::oneshot;
 
 use crate::chat::following::Begin;
 use crate::fanout::topic::{Scope, Topic};
-use crate::model::ChatId;
+use crate::model::{ChatId, ChatKey};
+use crate::people::AuthError;
 use crate::store::{Around, ChatList};
 use crate::wire::frames::{AnswerFrame, ResumeState, encode};
-use crate::wire::{ApiError, Reason};
+use crate::wire::{ApiError, CloseCause, Reason};
 
 use super::follower::{Opening, Pace, Session};
 use super::switchboard::Switchboard;
@@ -40,29 +41,50 @@ impl Switchboard {
         id: Option<String>,
         since: Option<HashMap<String, String>>,
     ) -> Result<(), ApiError> {
-        let caller = &session.verified.caller;
-        let wanted = topics.iter().map(|topic| Topic::parse(topic, caller)).collect::<Result<Vec<_>, _>>()?;
-        let resumes = since.is_some();
-        let since = since.unwrap_or_default();
-        let named = since.into_iter().map(|(chat, cursor)| {
-            let wrong = || ApiError::argument("since must name chats by their id");
-            Ok((ChatId::parse(&chat).ok_or_else(wrong)?, cursor))
-        });
-        let named: HashMap<ChatId, String> = named.collect::<Result<_, ApiError>>()?;
-        let added = self.add_topics(session, wanted)?;
-        if added.first {
-            self.shared().ear.watch_customer(caller.customer).await;
-        }
-        match self.come_into_force(session, &added.topics, &named).await {
-            Ok(chats) => {
-                self.in_force(session, "subscribed", id, resumes.then_some(chats));
-                Ok(())
-            }
+        let named = read_since(since.as_ref())?;
+        session.subscribing.set(true);
+        let done = self.subscribe_now(session, topics, &named).await;
+        session.subscribing.set(false);
+        let chats = match done {
+            Ok(chats) => chats,
             Err(error) => {
-                self.take_back(session, &added.topics);
-                Err(error)
+                self.release_held(session);
+                self.take_up_noted(session);
+                return Err(error);
             }
+        };
+        self.answer(session, "subscribed", id, since.map(|_| chats));
+        self.release_held(session);
+        self.take_up_noted(session);
+        Ok(())
+    }
+
+    async fn subscribe_now(
+        &self,
+        session: &Rc<Session>,
+        topics: &[String],
+        named: &HashMap<ChatId, String>,
+    ) -> Result<BTreeMap<uuid::Uuid, ResumeState>, ApiError> {
+        // Once its news is heard, the credential is looked at: from then on its end is heard too.
+        self.shared().ear.hear_customer(session.verified.caller.customer).await;
+        let caller = match self.shared().people.verify_again(&session.verified).await {
+            Ok(caller) => caller,
+            Err(error) => {
+                if matches!(error, AuthError::Invalid(_)) {
+                    self.close(session, CloseCause::CredentialEnded);
+                }
+                return Err(error.into());
+            }
+        };
+        let wanted = topics.iter().map(|topic| Topic::parse(topic, &caller)).collect::<Result<Vec<_>, _>>()?;
+        let added = self.add_topics(session, &wanted)?;
+        let done = self.come_into_force(session, &wanted, named).await;
+        if done.is_err() {
+            session.topics.borrow_mut().retain(|topic| !added.contains(topic));
+            session.opening.borrow_mut().take();
+            self.let_go_of_uncovered(session);
         }
+        done
     }
 
     /// Ends topics, and answers if an answer is wanted.
@@ -73,21 +95,19 @@ impl Switchboard {
         for topic in topics {
             Topic::parse(topic, &session.verified.caller)?;
         }
-        let had = !session.topics.borrow().is_empty();
         session.topics.borrow_mut().retain(|topic| !topics.iter().any(|ended| ended == topic.as_str()));
-        self.topics_ended(session, had);
+        self.let_go_of_uncovered(session);
         self.answer(session, "unsubscribed", id, None);
         Ok(())
     }
 
-    /// Puts new topics to the session's own.
-    fn add_topics(&self, session: &Rc<Session>, wanted: Vec<Topic>) -> Result<Added, ApiError> {
+    /// Puts topics to the session's own; answers with those that are new.
+    fn add_topics(&self, session: &Rc<Session>, wanted: &[Topic]) -> Result<Vec<Topic>, ApiError> {
         let mut topics = session.topics.borrow_mut();
-        let first = topics.is_empty();
         let mut added: Vec<Topic> = Vec::new();
         for topic in wanted {
-            if !topics.contains(&topic) && !added.contains(&topic) {
-                added.push(topic);
+            if !topics.contains(topic) && !added.contains(topic) {
+                added.push(topic.clone());
             }
         }
         let most = self.shared().limits.topics_max;
@@ -96,32 +116,31 @@ impl Switchboard {
             return Err(ApiError::new(Reason::RateLimitExceeded, text));
         }
         topics.extend(added.iter().cloned());
-        Ok(Added { topics: added, first: first && !topics.is_empty() })
-    }
-
-    fn take_back(&self, session: &Rc<Session>, added: &[Topic]) {
-        let had = !session.topics.borrow().is_empty();
-        session.topics.borrow_mut().retain(|topic| !added.contains(topic));
-        session.opening.borrow_mut().take();
-        self.topics_ended(session, had);
-        self.release_held(session);
+        Ok(added)
     }
 
     /// Lets go of the chats that no topic covers any more.
-    fn topics_ended(&self, session: &Rc<Session>, had: bool) {
-        let follows = session.follows.borrow().clone();
+    fn let_go_of_uncovered(&self, session: &Rc<Session>) {
+        let follows: Vec<ChatKey> = session.follows.borrow().iter().copied().collect();
         let mut table = self.board.table.borrow_mut();
         for chat in follows {
             let Some(local) = table.chats.get_mut(&chat) else { continue };
-            if !session.covers(local.id, false) && !session.covers(local.id, true) {
-                local.drop_follower(session.key);
-                session.follows.borrow_mut().retain(|other| *other != chat);
-                self.release(&mut table, chat);
+            let id = local.id;
+            let member = local.follower(session.key).is_some_and(|follower| follower.member);
+            if (member && session.covers(id, false)) || session.covers(id, true) {
+                continue;
             }
+            local.drop_follower(session.key);
+            session.follows.borrow_mut().remove(&chat);
+            self.release(&mut table, chat);
         }
-        drop(table);
-        if had && session.topics.borrow().is_empty() && !session.ended.get() {
-            self.shared().ear.unwatch_customer(session.verified.caller.customer);
+    }
+
+    /// Chats that were in the news while the subscription was on its way.
+    fn take_up_noted(&self, session: &Rc<Session>) {
+        let noted = std::mem::take(&mut *session.noted.borrow_mut());
+        for chat in noted {
+            self.wish_unless_followed(session, chat);
         }
     }
 
@@ -129,12 +148,11 @@ impl Switchboard {
     async fn come_into_force(
         &self,
         session: &Rc<Session>,
-        added: &[Topic],
+        topics: &[Topic],
         named: &HashMap<ChatId, String>,
     ) -> Result<BTreeMap<uuid::Uuid, ResumeState>, ApiError> {
-        let mut chats: HashSet<ChatId> = self.scope(session, added).await?;
-        let covered = |chat: &&ChatId| session.covers(**chat, false) || session.covers(**chat, true);
-        chats.extend(named.keys().filter(covered));
+        let mut chats: HashSet<ChatId> = self.scope(session, topics).await?;
+        chats.extend(named.keys().filter(|chat| topics.iter().any(|topic| topic.covers(**chat))));
         let most = self.shared().limits.followed_chats_max;
         if chats.len() > most {
             let text = format!("a connection follows at most {most} chats");
@@ -142,8 +160,14 @@ impl Switchboard {
         }
         let chats: Vec<ChatId> = chats.into_iter().collect();
         let ticket = self.number();
-        *session.opening.borrow_mut() =
-            Some(Opening { ticket, outstanding: 0, chats: BTreeMap::new(), unavailable: false, settled: None });
+        *session.opening.borrow_mut() = Some(Opening {
+            ticket,
+            outstanding: 0,
+            chats: BTreeMap::new(),
+            named: named.keys().copied().collect(),
+            unavailable: false,
+            settled: None,
+        });
         for some in chats.chunks(AT_ONCE) {
             self.follow_some(session, ticket, some, named).await?;
         }
@@ -170,6 +194,9 @@ impl Switchboard {
         for chat in chats {
             let begin = named.get(chat).map_or(Begin::Now, |cursor| Begin::Since(cursor.clone()));
             self.wish(session, *chat, Some(ticket), begin);
+        }
+        if session.ended.get() {
+            return Err(ended());
         }
         let wait = self.shared().chats.deps().wait * 2 + GRACE;
         match tokio::time::timeout(wait, all_said).await {
@@ -214,22 +241,11 @@ impl Switchboard {
         Ok(chats)
     }
 
-    /// Sends the answer, and behind it what the session has to catch up on.
-    fn in_force(
-        &self,
-        session: &Rc<Session>,
-        kind: &'static str,
-        id: Option<String>,
-        chats: Option<BTreeMap<uuid::Uuid, ResumeState>>,
-    ) {
-        self.answer(session, kind, id, chats);
-        self.release_held(session);
-    }
-
+    /// Lets held followers go on: live, or with what they have to catch up on.
     fn release_held(&self, session: &Rc<Session>) {
         let mut behind = Vec::new();
         {
-            let follows = session.follows.borrow().clone();
+            let follows: Vec<ChatKey> = session.follows.borrow().iter().copied().collect();
             let mut table = self.board.table.borrow_mut();
             for chat in follows {
                 let Some(follower) = table.chats.get_mut(&chat).and_then(|local| local.follower(session.key)) else {
@@ -238,15 +254,15 @@ impl Switchboard {
                 match follower.pace {
                     Pace::Held(true) => {
                         follower.pace = Pace::CatchingUp;
-                        behind.push((chat, follower.last));
+                        behind.push(chat);
                     }
                     Pace::Held(false) => follower.pace = Pace::Live,
                     Pace::Live | Pace::CatchingUp => {}
                 }
             }
         }
-        for (chat, last) in behind {
-            self.ask_for_more(session, chat, last);
+        for chat in behind {
+            self.catch_up(session, chat);
         }
     }
 
@@ -263,15 +279,16 @@ impl Switchboard {
         let topics = session.topics.borrow().iter().map(|topic| topic.as_str().to_owned()).collect();
         let frame = encode(&AnswerFrame { r#type: kind, id, topics, chats });
         if session.outbox.push(frame) == crate::fanout::outbox::Verdict::Overflow {
-            self.close(session, crate::wire::CloseCause::SlowConsumer);
+            self.close(session, CloseCause::SlowConsumer);
         }
     }
 }
 
-struct Added {
-    topics: Vec<Topic>,
-    /// Whether the session held none before.
-    first: bool,
+/// Where the client says it stands.
+fn read_since(since: Option<&HashMap<String, String>>) -> Result<HashMap<ChatId, String>, ApiError> {
+    let wrong = || ApiError::argument("since must name chats by their id");
+    let named = since.into_iter().flatten();
+    named.map(|(chat, cursor)| Ok((ChatId::parse(chat).ok_or_else(wrong)?, cursor.clone()))).collect()
 }
 
 fn ended() -> ApiError {

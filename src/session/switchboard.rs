@@ -12,17 +12,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::chat::Chats;
-use crate::chat::following::{Begin, CatchUp, Follow, Unfollow};
-use crate::fanout::desk::{
-    Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
-};
+use crate::chat::following::{Begin, Follow, Unfollow};
+use crate::fanout::desk::{Delivery, DeskId, Followed, Outcome, SessionKey, Ticket};
 use crate::fanout::ear::Ear;
-use crate::fanout::outbox::{Drain, Outbox, Verdict, outbox};
+use crate::fanout::outbox::{Drain, Outbox, outbox};
 use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Limits, Position};
 use crate::people::{People, Verified};
 use crate::telemetry::metric;
 use crate::wire::CloseCause;
-use crate::wire::frames::ResumeState;
+use crate::wire::frames::{LostReason, ResumeState};
 
 use super::eviction::Line;
 use super::follower::{Follower, LocalChat, Pace, Session};
@@ -30,7 +28,7 @@ use super::follower::{Follower, LocalChat, Pace, Session};
 /// How long a chat is heard for somebody who may be about to come in.
 const KEPT: Duration = Duration::from_secs(60);
 /// How long after a chat could not be reached it is tried again.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the switchboards of a node share.
 pub struct Shared {
@@ -56,7 +54,7 @@ pub struct Switchboard {
 
 pub(super) struct Board {
     pub(super) shared: Arc<Shared>,
-    desk: DeskId,
+    pub(super) desk: DeskId,
     /// Numbers sockets, wishes and subscriptions.
     next: Cell<u64>,
     pub(super) table: RefCell<Table>,
@@ -66,6 +64,7 @@ pub(super) struct Board {
 pub(super) struct Table {
     pub(super) sessions: HashMap<SessionKey, Rc<Session>>,
     pub(super) by_agent: HashMap<AgentId, Vec<Rc<Session>>>,
+    pub(super) by_customer: HashMap<CustomerId, Vec<Rc<Session>>>,
     pub(super) chats: HashMap<ChatKey, LocalChat>,
     /// Connections that are cut if they have not ended by then.
     pub(super) cuts: Vec<(Instant, Line)>,
@@ -74,8 +73,17 @@ pub(super) struct Table {
 impl Table {
     /// Every socket of the customer.
     pub(super) fn of_customer(&self, customer: CustomerId) -> Vec<Rc<Session>> {
-        let of = |session: &&Rc<Session>| session.verified.caller.customer == customer;
-        self.sessions.values().filter(of).cloned().collect()
+        self.by_customer.get(&customer).cloned().unwrap_or_default()
+    }
+}
+
+/// Takes a session out of an index by whose it is.
+fn take_out<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<Rc<Session>>>, of: &K, session: SessionKey) {
+    if let Some(sessions) = index.get_mut(of) {
+        sessions.retain(|other| other.key != session);
+        if sessions.is_empty() {
+            index.remove(of);
+        }
     }
 }
 
@@ -107,8 +115,9 @@ impl Switchboard {
                 Delivery::Event(event) => self.event(&event),
                 Delivery::Followed(followed) => self.followed(followed),
                 Delivery::Replay(replay) => self.replay(&replay),
-                Delivery::Resync { chat, head, frame } => self.resync(chat, head, &frame),
-                Delivery::Leapt { chat, head } => self.leapt(chat, head),
+                Delivery::Resync { chat, head, frame, members } => self.resync(chat, head, &frame, &members),
+                Delivery::Leapt { chat, head, members } => self.leapt(chat, head, &members),
+                Delivery::Lost { chat } => self.lost(chat),
                 Delivery::Noticed { customer, notice } => self.noticed(customer, &notice),
                 Delivery::Missed { customer } => self.missed(customer),
                 Delivery::Leave { over } => self.leave(over),
@@ -131,14 +140,20 @@ impl Switchboard {
             line,
             heard: Cell::new(Instant::now()),
             topics: RefCell::default(),
+            subscribing: Cell::new(false),
+            noted: RefCell::default(),
             opening: RefCell::default(),
             follows: RefCell::default(),
-            paused: RefCell::default(),
+            catching_up: Cell::new(None),
+            behind: RefCell::default(),
             ended: Cell::new(false),
         });
         let mut table = self.board.table.borrow_mut();
         table.sessions.insert(key, Rc::clone(&session));
+        let customer = session.verified.caller.customer;
         table.by_agent.entry(session.agent()).or_default().push(Rc::clone(&session));
+        table.by_customer.entry(customer).or_default().push(Rc::clone(&session));
+        self.shared().ear.enter(customer);
         self.shared().connections.fetch_add(1, Ordering::AcqRel);
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         (session, drain)
@@ -171,12 +186,9 @@ impl Switchboard {
         }
         let mut table = self.board.table.borrow_mut();
         table.sessions.remove(&session.key);
-        if let Some(sessions) = table.by_agent.get_mut(&session.agent()) {
-            sessions.retain(|other| other.key != session.key);
-            if sessions.is_empty() {
-                table.by_agent.remove(&session.agent());
-            }
-        }
+        let customer = session.verified.caller.customer;
+        take_out(&mut table.by_agent, &session.agent(), session.key);
+        take_out(&mut table.by_customer, &customer, session.key);
         let follows = std::mem::take(&mut *session.follows.borrow_mut());
         for chat in follows {
             if let Some(local) = table.chats.get_mut(&chat) {
@@ -186,9 +198,7 @@ impl Switchboard {
         }
         drop(table);
         session.opening.borrow_mut().take();
-        if !session.topics.borrow().is_empty() {
-            self.shared().ear.unwatch_customer(session.verified.caller.customer);
-        }
+        self.shared().ear.exit(customer);
         self.shared().connections.fetch_sub(1, Ordering::AcqRel);
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
@@ -196,7 +206,7 @@ impl Switchboard {
     /// Stops hearing a chat that nobody here follows any more.
     pub(super) fn release(&self, table: &mut Table, chat: ChatKey) {
         let Some(local) = table.chats.get(&chat) else { return };
-        if !local.followers.is_empty() || local.kept_until > Instant::now() {
+        if !local.followers.is_empty() || local.outstanding > 0 || local.kept_until > Instant::now() {
             return;
         }
         let unfollow = Unfollow { desk: self.board.desk, wish: local.wish };
@@ -209,16 +219,16 @@ impl Switchboard {
 
     /// Has the chat say from where the session follows it.
     pub(super) fn wish(&self, session: &Rc<Session>, chat: ChatId, ticket: Ticket, begin: Begin) {
-        let (key, now) = (chat.key(), Instant::now());
+        let key = chat.key();
         let mut table = self.board.table.borrow_mut();
-        let kept_until = if begin == Begin::Joining { now + KEPT } else { now + TRY_AGAIN };
         let local = table.chats.entry(key).or_insert_with(|| LocalChat {
             id: chat,
             followers: Vec::new(),
             wish: 0,
-            kept_until,
+            outstanding: 0,
+            kept_until: Instant::now(),
         });
-        local.kept_until = local.kept_until.max(kept_until);
+        local.outstanding += 1;
         local.wish = self.number();
         let follow = Follow {
             desk: self.board.desk,
@@ -241,70 +251,126 @@ impl Switchboard {
     }
 
     fn followed(&self, followed: Followed) {
-        let Some(session) = self.session(followed.session) else {
-            return self.release(&mut self.board.table.borrow_mut(), followed.chat.key());
-        };
-        if followed.ticket.is_some() {
-            return self.followed_opening(&session, &followed);
+        let key = followed.chat.key();
+        if let Some(local) = self.board.table.borrow_mut().chats.get_mut(&key) {
+            local.outstanding = local.outstanding.saturating_sub(1);
         }
-        match followed.outcome {
-            Outcome::Follows { from, .. } if session.opening.borrow().is_some() => {
-                self.add_follower(&session, followed.chat, from, Pace::Held(true));
+        if let Some(session) = self.session(followed.session) {
+            match followed.ticket {
+                Some(ticket) => self.followed_opening(&session, ticket, &followed),
+                None => self.followed_joining(session, &followed),
             }
-            Outcome::Follows { from, .. } => {
-                if self.add_follower(&session, followed.chat, from, Pace::CatchingUp) {
-                    self.ask_for_more(&session, followed.chat.key(), from);
+        }
+        self.release(&mut self.board.table.borrow_mut(), key);
+    }
+
+    /// A chat that is news to the socket has said whether it follows.
+    fn followed_joining(&self, session: Rc<Session>, followed: &Followed) {
+        match followed.outcome {
+            Outcome::Follows { from, member, .. } => {
+                if self.add_follower(&session, followed.chat, from, Pace::CatchingUp, member) {
+                    self.catch_up(&session, followed.chat.key());
                 }
             }
-            Outcome::Outside => self.release(&mut self.board.table.borrow_mut(), followed.chat.key()),
+            // Announced, and not committed yet: heard for a while.
+            Outcome::Outside => self.keep(followed.chat.key()),
             Outcome::Unavailable => {
-                let switchboard = self.clone();
+                let (switchboard, chat) = (self.clone(), followed.chat);
                 actix::spawn(async move {
                     tokio::time::sleep(TRY_AGAIN).await;
-                    if !session.ended.get() {
-                        switchboard.wish(&session, followed.chat, None, Begin::Joining);
-                    }
+                    switchboard.wish_unless_followed(&session, chat);
                 });
             }
         }
     }
 
-    fn followed_opening(&self, session: &Rc<Session>, followed: &Followed) {
-        if session.opening.borrow().as_ref().map(|opening| opening.ticket) != followed.ticket {
+    /// A chat in the scope of a subscription has said whether the socket follows.
+    fn followed_opening(&self, session: &Rc<Session>, ticket: u64, followed: &Followed) {
+        if session.opening.borrow().as_ref().map(|opening| opening.ticket) != Some(ticket) {
             // Of a subscription that was given up.
-            return self.release(&mut self.board.table.borrow_mut(), followed.chat.key());
+            return;
         }
-        match followed.outcome {
-            Outcome::Follows { from, head, lost } => {
-                let state = ResumeState::new(followed.chat.key(), head, lost);
-                self.add_follower(session, followed.chat, from, Pace::Held(from < head.seq));
-                if let Some(opening) = session.opening.borrow_mut().as_mut() {
-                    opening.chats.insert(followed.chat.0, state);
+        let state = match followed.outcome {
+            Outcome::Follows { from, head, lost, member } => {
+                let lost = self.begin(session, followed.chat, from, head, lost, member);
+                if lost.is_some() || from < head.seq {
+                    let outcome = lost.map_or("recovered", |lost| lost.as_str());
+                    metrics::counter!(metric::RESUMES, "outcome" => outcome).increment(1);
                 }
+                Some(ResumeState::new(followed.chat.key(), head, lost))
             }
-            Outcome::Outside => {}
-            Outcome::Unavailable => {
-                if let Some(opening) = session.opening.borrow_mut().as_mut() {
-                    opening.unavailable = true;
+            Outcome::Outside => {
+                let named =
+                    session.opening.borrow().as_ref().is_some_and(|opening| opening.named.contains(&followed.chat));
+                if !named {
+                    self.keep(followed.chat.key());
                 }
+                None
             }
+            Outcome::Unavailable => None,
+        };
+        let mut opening = session.opening.borrow_mut();
+        let Some(opening) = opening.as_mut() else { return };
+        opening.unavailable |= followed.outcome == Outcome::Unavailable;
+        opening.chats.extend(state.map(|state| (followed.chat.0, state)));
+        opening.outstanding = opening.outstanding.saturating_sub(1);
+        if opening.outstanding == 0
+            && let Some(settled) = opening.settled.take()
+        {
+            // Nobody waits for it any more when the socket has ended.
+            let _ = settled.send(());
         }
-        if let Some(opening) = session.opening.borrow_mut().as_mut() {
-            opening.outstanding = opening.outstanding.saturating_sub(1);
-            if opening.outstanding == 0
-                && let Some(settled) = opening.settled.take()
-            {
-                // Nobody waits for it any more when the socket has ended.
-                let _ = settled.send(());
-            }
+    }
+
+    /// Has the session follow the chat after event `from`, held until the answer is out. Answers
+    /// with why events are lost that the client asked for.
+    fn begin(
+        &self,
+        session: &Rc<Session>,
+        chat: ChatId,
+        from: u64,
+        head: Position,
+        lost: Option<LostReason>,
+        member: bool,
+    ) -> Option<LostReason> {
+        if self.add_follower(session, chat, from, Pace::Held(from < head.seq), member) {
+            return lost;
+        }
+        // It follows already, from `began` on.
+        let mut table = self.board.table.borrow_mut();
+        let follower = table.chats.get_mut(&chat.key()).and_then(|local| local.follower(session.key))?;
+        follower.member |= member;
+        if from >= follower.began {
+            return lost;
+        }
+        if follower.last > follower.began {
+            // Later events were given on this connection: the older ones cannot come behind them.
+            return Some(LostReason::Trimmed);
+        }
+        (follower.last, follower.began, follower.pace) = (from, from, Pace::Held(true));
+        lost
+    }
+
+    /// Hears a chat for a while although nobody follows: somebody may be about to come in.
+    fn keep(&self, chat: ChatKey) {
+        if let Some(local) = self.board.table.borrow_mut().chats.get_mut(&chat) {
+            local.kept_until = Instant::now() + KEPT;
         }
     }
 
     /// Has the session hear the chat after event `last`; `false` if it does already, or cannot.
-    pub(super) fn add_follower(&self, session: &Rc<Session>, chat: ChatId, last: u64, pace: Pace) -> bool {
+    pub(super) fn add_follower(
+        &self,
+        session: &Rc<Session>,
+        chat: ChatId,
+        last: u64,
+        pace: Pace,
+        member: bool,
+    ) -> bool {
         let mut table = self.board.table.borrow_mut();
         let Some(local) = table.chats.get_mut(&chat.key()) else { return false };
-        if session.ended.get() || local.follower(session.key).is_some() {
+        let covered = (member && session.covers(chat, false)) || session.covers(chat, true);
+        if session.ended.get() || !covered || local.follower(session.key).is_some() {
             return false;
         }
         if session.follows.borrow().len() >= self.shared().limits.followed_chats_max {
@@ -313,203 +379,12 @@ impl Switchboard {
             self.close(session, CloseCause::Policy);
             return false;
         }
-        local.followers.push(Follower { session: Rc::clone(session), last, pace });
-        session.follows.borrow_mut().push(chat.key());
+        local.followers.push(Follower { session: Rc::clone(session), last, began: last, pace, member });
+        session.follows.borrow_mut().insert(chat.key());
         true
     }
 
     pub(super) fn session(&self, key: SessionKey) -> Option<Rc<Session>> {
         self.board.table.borrow().sessions.get(&key).cloned()
     }
-
-    // ----------------------------------------------------------------------------------- events
-
-    fn event(&self, event: &Arc<Outgoing>) {
-        let key = event.chat.key();
-        if let Turnover::Came(agents) = &event.turnover {
-            self.came(event, agents);
-        }
-        let mut table = self.board.table.borrow_mut();
-        let Some(local) = table.chats.get_mut(&key) else { return };
-        let (mut heard, mut slow, mut behind) = (0u64, Vec::new(), Vec::new());
-        for follower in &mut local.followers {
-            match follower.pace {
-                Pace::Live if event.seq == follower.last + 1 => {
-                    follower.last = event.seq;
-                    heard += 1;
-                    if follower.session.hear(event) == Verdict::Overflow {
-                        slow.push(Rc::clone(&follower.session));
-                    }
-                }
-                Pace::Live if event.seq > follower.last => {
-                    follower.pace = Pace::CatchingUp;
-                    behind.push((Rc::clone(&follower.session), follower.last));
-                }
-                Pace::Held(_) => follower.pace = Pace::Held(true),
-                Pace::Live | Pace::CatchingUp => {}
-            }
-        }
-        if let Turnover::Went(agent) = event.turnover {
-            went(local, agent);
-            self.release(&mut table, key);
-        }
-        drop(table);
-        metrics::counter!(metric::DELIVERIES).increment(heard);
-        for session in slow {
-            self.close(&session, CloseCause::SlowConsumer);
-        }
-        for (session, last) in behind {
-            self.ask_for_more(&session, key, last);
-        }
-    }
-
-    /// Sockets of those who come in with this event follow the chat from it on.
-    fn came(&self, event: &Outgoing, agents: &[AgentId]) {
-        let sessions: Vec<Rc<Session>> = {
-            let table = self.board.table.borrow();
-            if !table.chats.contains_key(&event.chat.key()) {
-                return;
-            }
-            let members = agents.iter().filter_map(|agent| table.by_agent.get(agent)).flatten();
-            let members = members.filter(|session| session.covers(event.chat, false)).cloned();
-            let watchers = if event.seq == 1 { table.of_customer(event.customer) } else { Vec::new() };
-            members.chain(watchers.into_iter().filter(|session| session.covers(event.chat, true))).collect()
-        };
-        for session in sessions {
-            let pace = if session.opening.borrow().is_some() { Pace::Held(true) } else { Pace::Live };
-            self.add_follower(&session, event.chat, event.seq - 1, pace);
-        }
-    }
-
-    /// Asks the chat for what comes after event `from`.
-    pub(super) fn ask_for_more(&self, session: &Rc<Session>, chat: ChatKey, from: u64) {
-        if !session.outbox.has_room() {
-            session.paused.borrow_mut().push(chat);
-            return;
-        }
-        let watches = self.board.table.borrow().chats.get(&chat).is_some_and(|local| session.covers(local.id, true));
-        let wish = CatchUp { desk: self.board.desk, session: session.key, agent: session.agent(), watches, from };
-        let switchboard = self.clone();
-        let session = Rc::clone(session);
-        actix::spawn(async move {
-            if switchboard.shared().chats.tell(chat, wish).await.is_err() {
-                switchboard.ask_later(session, chat);
-            }
-        });
-    }
-
-    fn ask_later(&self, session: Rc<Session>, chat: ChatKey) {
-        let switchboard = self.clone();
-        actix::spawn(async move {
-            tokio::time::sleep(TRY_AGAIN).await;
-            switchboard.go_on(&session, chat);
-        });
-    }
-
-    /// Goes on catching up from where the session stands.
-    pub(super) fn go_on(&self, session: &Rc<Session>, chat: ChatKey) {
-        let last = {
-            let mut table = self.board.table.borrow_mut();
-            let follower = table.chats.get_mut(&chat).and_then(|local| local.follower(session.key));
-            follower.filter(|follower| follower.pace == Pace::CatchingUp).map(|follower| follower.last)
-        };
-        if let Some(last) = last.filter(|_| !session.ended.get()) {
-            self.ask_for_more(session, chat, last);
-        }
-    }
-
-    /// The session's outbox has room again.
-    pub fn drained(&self, session: &Rc<Session>) {
-        let paused = std::mem::take(&mut *session.paused.borrow_mut());
-        for chat in paused {
-            self.go_on(session, chat);
-        }
-    }
-
-    fn replay(&self, replay: &Replay) {
-        let Some(session) = self.session(replay.session) else { return };
-        let mut table = self.board.table.borrow_mut();
-        let Some(local) = table.chats.get_mut(&replay.chat) else { return };
-        let Some(follower) = local.follower(session.key) else { return };
-        let mut heard = 0u64;
-        for event in &replay.events {
-            if event.seq != follower.last + 1 {
-                continue;
-            }
-            follower.last = event.seq;
-            heard += 1;
-            if session.hear(event) == Verdict::Overflow {
-                drop(table);
-                return self.close(&session, CloseCause::SlowConsumer);
-            }
-        }
-        metrics::counter!(metric::DELIVERIES).increment(heard);
-        let last = follower.last;
-        match replay.end {
-            ReplayEnd::Live => follower.pace = Pace::Live,
-            ReplayEnd::Left => {
-                local.drop_follower(session.key);
-                session.follows.borrow_mut().retain(|chat| *chat != replay.chat);
-                self.release(&mut table, replay.chat);
-            }
-            ReplayEnd::More => {
-                drop(table);
-                self.ask_for_more(&session, replay.chat, last);
-            }
-            ReplayEnd::Unavailable => {
-                drop(table);
-                self.ask_later(session, replay.chat);
-            }
-        }
-    }
-
-    fn resync(&self, chat: ChatKey, head: Position, frame: &bytestring::ByteString) {
-        let mut slow = Vec::new();
-        if let Some(local) = self.board.table.borrow_mut().chats.get_mut(&chat) {
-            for follower in &mut local.followers {
-                follower.last = head.seq;
-                if !matches!(follower.pace, Pace::Held(_)) {
-                    follower.pace = Pace::Live;
-                }
-                if follower.session.outbox.push(frame.clone()) == Verdict::Overflow {
-                    slow.push(Rc::clone(&follower.session));
-                }
-            }
-        }
-        for session in slow {
-            self.close(&session, CloseCause::SlowConsumer);
-        }
-    }
-
-    fn leapt(&self, chat: ChatKey, head: u64) {
-        let mut behind = Vec::new();
-        if let Some(local) = self.board.table.borrow_mut().chats.get_mut(&chat) {
-            for follower in &mut local.followers {
-                match follower.pace {
-                    Pace::Live if follower.last < head => {
-                        follower.pace = Pace::CatchingUp;
-                        behind.push((Rc::clone(&follower.session), follower.last));
-                    }
-                    Pace::Held(_) => follower.pace = Pace::Held(true),
-                    Pace::Live | Pace::CatchingUp => {}
-                }
-            }
-        }
-        for (session, last) in behind {
-            self.ask_for_more(&session, chat, last);
-        }
-    }
-}
-
-/// Who has left hears nothing more, unless a topic of the customer's lets it hear every chat.
-fn went(local: &mut LocalChat, agent: AgentId) {
-    let (id, key) = (local.id, local.id.key());
-    local.followers.retain(|follower| {
-        let leaves =
-            follower.pace == Pace::Live && follower.session.agent() == agent && !follower.session.covers(id, true);
-        if leaves {
-            follower.session.follows.borrow_mut().retain(|chat| *chat != key);
-        }
-        !leaves
-    });
 }

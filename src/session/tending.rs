@@ -14,7 +14,7 @@ use crate::wire::CloseCause;
 use crate::wire::frames::{AGENT_STATUS_UPDATED, EventFrame, encode};
 
 use super::follower::Session;
-use super::switchboard::Switchboard;
+use super::switchboard::{Switchboard, TRY_AGAIN};
 
 /// How often sockets are tended.
 const TICK: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl Switchboard {
         let unfollowed: Vec<_> = table
             .chats
             .iter()
-            .filter(|(_, local)| local.followers.is_empty() && local.kept_until <= now)
+            .filter(|(_, local)| local.followers.is_empty() && local.outstanding == 0 && local.kept_until <= now)
             .map(|(key, _)| *key)
             .collect();
         for chat in unfollowed {
@@ -118,10 +118,20 @@ impl Switchboard {
         }
     }
 
-    fn wish_unless_followed(&self, session: &Rc<Session>, chat: ChatId) {
-        if !session.follows.borrow().contains(&chat.key()) {
-            self.wish(session, chat, None, Begin::Joining);
+    /// Has the chat say whether the session follows it. While the session subscribes, the
+    /// subscription may be about to ask that, so it is only noted.
+    pub(super) fn wish_unless_followed(&self, session: &Rc<Session>, chat: ChatId) {
+        if session.ended.get() || session.follows.borrow().contains(&chat.key()) {
+            return;
         }
+        if session.subscribing.get() {
+            let mut noted = session.noted.borrow_mut();
+            if noted.len() < self.shared().limits.followed_chats_max {
+                noted.insert(chat);
+            }
+            return;
+        }
+        self.wish(session, chat, None, Begin::Joining);
     }
 
     /// News was missed: every list is read again, and every credential looked at.
@@ -130,36 +140,56 @@ impl Switchboard {
         let switchboard = self.clone();
         actix::spawn(async move {
             for session in sessions {
-                if session.ended.get() || session.topics.borrow().is_empty() {
-                    continue;
-                }
                 switchboard.verify_again(Rc::clone(&session));
-                let mut lists = vec![ChatList::Agent(session.agent())];
-                if session.watches() {
-                    lists.push(ChatList::All);
-                }
-                for list in lists {
-                    // A store that is away again says so by another gap when it is back.
-                    let Ok(chats) = switchboard.listed(&session, list).await else { return };
-                    for chat in chats.into_iter().filter(|chat| session.covers(*chat, list == ChatList::All)) {
-                        switchboard.wish_unless_followed(&session, chat);
-                    }
-                }
+                switchboard.look_up(&session).await;
             }
         });
     }
 
+    /// Reads the session's lists again, for chats that it should follow and does not. Goes on
+    /// until the store answers or the socket ends.
+    async fn look_up(&self, session: &Rc<Session>) {
+        while !session.ended.get() && !session.topics.borrow().is_empty() {
+            let mut lists = vec![ChatList::Agent(session.agent())];
+            if session.watches() {
+                lists.push(ChatList::All);
+            }
+            let mut answered = true;
+            for list in lists {
+                match self.listed(session, list).await {
+                    Ok(chats) => {
+                        let watching = list == ChatList::All;
+                        for chat in chats.into_iter().filter(|chat| session.covers(*chat, watching)) {
+                            self.wish_unless_followed(session, chat);
+                        }
+                    }
+                    Err(_) => answered = false,
+                }
+            }
+            if answered {
+                return;
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
+    /// Looks at the session's credential again, until the store answers or the socket ends.
     fn verify_again(&self, session: Rc<Session>) {
         let switchboard = self.clone();
         actix::spawn(async move {
-            let found = switchboard.shared().people.verify_again(&session.verified).await;
-            let ended = match found {
-                Ok(caller) => session.watches() && !caller.permissions.manages_customer(),
-                Err(AuthError::Invalid(_)) => true,
-                Err(AuthError::Store(_)) => false,
-            };
-            if ended {
-                switchboard.close(&session, CloseCause::CredentialEnded);
+            while !session.ended.get() {
+                let lost = match switchboard.shared().people.verify_again(&session.verified).await {
+                    Ok(caller) => session.watches() && !caller.permissions.manages_customer(),
+                    Err(AuthError::Invalid(_)) => true,
+                    Err(AuthError::Store(_)) => {
+                        tokio::time::sleep(TRY_AGAIN).await;
+                        continue;
+                    }
+                };
+                if lost {
+                    switchboard.close(&session, CloseCause::CredentialEnded);
+                }
+                return;
             }
         });
     }

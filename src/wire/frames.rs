@@ -157,6 +157,18 @@ pub enum LostReason {
     Unknown,
 }
 
+impl LostReason {
+    /// The wire's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trimmed => "trimmed",
+            Self::Rewritten => "rewritten",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl ResumeState {
     /// The state of a chat whose newest event is `head`.
     #[must_use]
