@@ -269,7 +269,7 @@ fn react(room: &Room, id: MessageId, emoji: &str, added: bool, given: &Given<'_>
         let most = given.limits.reactions_per_message_max;
         return Err(ApiError::argument(format!("a message has at most {most} reactions")));
     }
-    let event = Event::ReactionChanged { message: message.at, agent, emoji: emoji.to_owned(), added };
+    let event = Event::ReactionChanged { message: message.at, agent, added };
     touch(room, event, message, after, given)
 }
 

@@ -42,7 +42,7 @@ impl Topic {
         if text.len() > TOPIC_BYTES_MAX {
             return Err(ApiError::argument(format!("a topic has at most {TOPIC_BYTES_MAX} bytes")));
         }
-        let trimmed = text.strip_suffix('*').unwrap_or(text);
+        let trimmed = text.strip_suffix(":*").or_else(|| text.strip_suffix('*')).unwrap_or(text);
         let (word, after) = trimmed.split_once(':').ok_or_else(wrong)?;
         let (id, rest) = after.split_once(':').unwrap_or((after, ""));
         let scope = match word {
@@ -136,6 +136,9 @@ mod tests {
             (":chatmessage:chatmessage_deleted", false),
             (":chatparticipant", false),
             (&format!(":chat:{chat}"), true),
+            (&format!(":chat:{chat}:*"), true),
+            (&format!(":chat:{chat}*"), true),
+            (":chatmessage:*", true),
             (":chat:99999999-0000-0000-0000-000000000009", false),
         ] {
             let topic = Topic::parse(&format!("agent_id:{}{rest}", who.agent), &who).expect("a topic of one's own");

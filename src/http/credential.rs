@@ -36,10 +36,11 @@ fn bearer(header: &str) -> Option<String> {
 }
 
 /// Whether a page of this origin may act with a cookie: the hub's own pages, and those of the
-/// configured origins. A request that does not say where it comes from may not.
+/// configured origins. A request that names no origin is no page's: browsers name theirs with
+/// every call that acts.
 #[must_use]
 pub fn origin_may_act(origin: Option<&str>, host: &str, allowed: &[String]) -> bool {
-    let Some(origin) = origin else { return false };
+    let Some(origin) = origin else { return true };
     let own = origin.split_once("://").is_some_and(|(scheme, rest)| {
         matches!(scheme, "http" | "https") && !host.is_empty() && rest.eq_ignore_ascii_case(host)
     });
@@ -96,7 +97,7 @@ mod tests {
             (Some("https://evil.test"), false),
             (Some("null"), false),
             (Some(""), false),
-            (None, false),
+            (None, true),
         ] {
             assert_eq!(origin_may_act(origin, "127.0.0.1:8080", &allowed), may, "{origin:?}");
         }

@@ -40,10 +40,11 @@ pub enum Event {
     MessageDeleted {
         message: Micros,
     },
+    /// An agent put an emoji on a message, or took it off. Which one is kept with the message
+    /// alone, so that a deletion has one place to empty.
     ReactionChanged {
         message: Micros,
         agent: AgentId,
-        emoji: String,
         added: bool,
     },
     ParticipantAdded {

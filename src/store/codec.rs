@@ -169,11 +169,10 @@ impl Writer {
                 self.u8(b'x');
                 self.u64(message.0);
             }
-            Event::ReactionChanged { message, agent, emoji, added } => {
+            Event::ReactionChanged { message, agent, added } => {
                 self.u8(if *added { b'+' } else { b'-' });
                 self.u64(message.0);
                 self.0.extend_from_slice(&agent.bytes());
-                self.text(emoji);
             }
             Event::ParticipantAdded { agent, participant } => {
                 self.u8(b'j');
@@ -329,7 +328,6 @@ impl<'a> Reader<'a> {
             sign @ (b'+' | b'-') => Event::ReactionChanged {
                 message: Micros(self.u64()?),
                 agent: AgentId::from_bytes(self.sixteen()?),
-                emoji: self.text()?,
                 added: sign == b'+',
             },
             b'j' => Event::ParticipantAdded {

@@ -62,8 +62,11 @@ fn event() -> impl Strategy<Value = Event> {
         Just(Event::ChatDeleted),
         post().prop_map(Event::MessageCreated),
         moment().prop_map(|message| Event::MessageDeleted { message }),
-        (moment(), agent(), text(), any::<bool>())
-            .prop_map(|(message, agent, emoji, added)| { Event::ReactionChanged { message, agent, emoji, added } }),
+        (moment(), agent(), any::<bool>()).prop_map(|(message, agent, added)| Event::ReactionChanged {
+            message,
+            agent,
+            added
+        }),
         (agent(), participant()).prop_map(|(agent, participant)| Event::ParticipantAdded { agent, participant }),
         (agent(), participant(), moment()).prop_map(|(agent, participant, joined)| Event::ParticipantRemoved {
             agent,

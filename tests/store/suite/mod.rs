@@ -227,14 +227,14 @@ pub fn entry(event: Event) -> Entry {
 /// The entry that puts the emoji on the message as it is known.
 pub fn reaction(message: &Message, agent: AgentId, emoji: &str) -> Entry {
     let overlay = message.overlay.with(emoji, agent, Micros::ZERO).expect("not there yet");
-    let event = Event::ReactionChanged { message: message.at, agent, emoji: emoji.to_owned(), added: true };
+    let event = Event::ReactionChanged { message: message.at, agent, added: true };
     touching(message, event, overlay)
 }
 
 /// The entry that takes the emoji off the message as it is known.
 pub fn withdrawal(message: &Message, agent: AgentId, emoji: &str) -> Entry {
     let overlay = message.overlay.without(emoji, agent, Micros::ZERO).expect("there");
-    let event = Event::ReactionChanged { message: message.at, agent, emoji: emoji.to_owned(), added: false };
+    let event = Event::ReactionChanged { message: message.at, agent, added: false };
     touching(message, event, overlay)
 }
 
