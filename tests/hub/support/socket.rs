@@ -1,0 +1,300 @@
+//! A WebSocket client that holds every event to the promise of contract section 5: in each chat, seq by seq, once.
+
+use std::collections::{HashMap, VecDeque};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::client::{Client, is_time};
+use super::eventually::in_time;
+use super::people::Agent;
+
+const EVENTS: [&str; 9] = [
+    "chat_created",
+    "chat_updated",
+    "chat_deleted",
+    "chatmessage_created",
+    "chatmessage_deleted",
+    "chatmessage_reaction_updated",
+    "chatparticipant_added",
+    "chatparticipant_removed",
+    "agent_status_updated",
+];
+
+/// The text of a message that only shows that nothing came before it.
+const MARKER: &str = "a marker";
+
+/// The last event a client saw of a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) seq: u64,
+    pub(crate) cursor: String,
+}
+
+/// What a socket received.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Frame(Value),
+    /// The close code and its reason; 1006 when the connection broke without one.
+    Closed(u16, String),
+}
+
+/// The refusal of an upgrade.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+/// A connection of one agent.
+pub(crate) struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    agent: String,
+    /// Events that came while an answer was awaited, oldest first.
+    waiting: VecDeque<Value>,
+    /// Every event that came, oldest first.
+    pub(crate) events: Vec<Value>,
+    /// Where this client stands in each chat; hand it to the next socket to resume.
+    pub(crate) positions: HashMap<String, Position>,
+    partial: bool,
+    asked: usize,
+}
+
+impl Socket {
+    /// A connection of `agent` on its next node.
+    pub(crate) async fn open(agent: &Agent) -> Self {
+        let url = format!("{}/v1.0/ws?token={}", agent.next_node(), agent.token);
+        match Self::try_open(&url, &[], &agent.id).await {
+            Ok(socket) => socket,
+            Err(refused) => panic!("the upgrade was refused: {refused:?}"),
+        }
+    }
+
+    /// A connection to any `http://` URL, with any headers.
+    pub(crate) async fn try_open(url: &str, headers: &[(&str, &str)], agent: &str) -> Result<Self, Refused> {
+        let url = url.replacen("http://", "ws://", 1);
+        let mut request = url.as_str().into_client_request().expect("a WebSocket URL");
+        for (name, value) in headers {
+            let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+            request.headers_mut().insert(name, value.parse().expect("a header value"));
+        }
+        let stream = match in_time("the upgrade", tokio_tungstenite::connect_async(request)).await {
+            Ok((stream, _)) => stream,
+            Err(Error::Http(response)) => {
+                let body = response.body().as_deref().unwrap_or_default();
+                let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+                return Err(Refused { status: response.status().as_u16(), body });
+            }
+            Err(error) => panic!("no connection to {url}: {error}"),
+        };
+        Ok(Self {
+            stream,
+            agent: agent.to_owned(),
+            waiting: VecDeque::new(),
+            events: Vec::new(),
+            positions: HashMap::new(),
+            partial: false,
+            asked: 0,
+        })
+    }
+
+    /// For topics that match only some events of a chat: then seq must grow, but may jump.
+    pub(crate) fn partial(mut self) -> Self {
+        self.partial = true;
+        self
+    }
+
+    /// Subscribes and waits until it is in force; the answer.
+    pub(crate) async fn subscribe(&mut self, topics: &[&str]) -> Value {
+        let answer = self.ask(json!({"type": "subscribe", "topics": topics})).await;
+        assert_eq!(answer["type"], "subscribed", "{answer}");
+        answer
+    }
+
+    /// Subscribes from a position in each chat: the events after it, then what comes; the answer.
+    pub(crate) async fn subscribe_since(&mut self, topics: &[&str], since: &HashMap<String, Position>) -> Value {
+        let cursors: HashMap<_, _> = since.iter().map(|(chat, position)| (chat, &position.cursor)).collect();
+        let frame = json!({"type": "subscribe", "topics": topics, "since": cursors});
+        self.positions.extend(since.clone());
+        let answer = self.ask(frame).await;
+        assert_eq!(answer["type"], "subscribed", "{answer}");
+        answer
+    }
+
+    /// Unsubscribes and waits until it is in force.
+    pub(crate) async fn unsubscribe(&mut self, topics: &[&str]) {
+        let answer = self.ask(json!({"type": "unsubscribe", "topics": topics})).await;
+        assert_eq!(answer["type"], "unsubscribed", "{answer}");
+        self.positions.clear();
+    }
+
+    /// Sends a frame under a new id and waits for the answer that carries it; events that come first are kept.
+    pub(crate) async fn ask(&mut self, mut frame: Value) -> Value {
+        self.asked += 1;
+        let id = format!("ask-{}", self.asked);
+        frame["id"] = json!(id);
+        self.send(&frame).await;
+        loop {
+            match self.frame().await {
+                answer if answer["id"] == id.as_str() => return answer,
+                event => self.waiting.push_back(event),
+            }
+        }
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.send_raw(Message::text(frame.to_string())).await;
+    }
+
+    pub(crate) async fn send_raw(&mut self, message: Message) {
+        in_time("a frame is sent", self.stream.send(message)).await.expect("the connection takes the frame");
+    }
+
+    /// The next event.
+    pub(crate) async fn next_event(&mut self) -> Value {
+        let frame = match self.waiting.pop_front() {
+            Some(frame) => frame,
+            None => self.frame().await,
+        };
+        assert!(EVENTS.contains(&frame["type"].as_str().unwrap_or_default()), "not an event: {frame}");
+        frame
+    }
+
+    /// The next event, which must be of this type.
+    pub(crate) async fn expect_event(&mut self, kind: &str) -> Value {
+        let event = self.next_event().await;
+        assert_eq!(event["type"], kind, "{event}");
+        event
+    }
+
+    /// Events up to and including the first for which `last` holds.
+    pub(crate) async fn events_until(&mut self, mut last: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next_event().await;
+            let done = last(&event);
+            events.push(event);
+            if done {
+                return events;
+            }
+        }
+    }
+
+    /// The next frame, which must be an error with this reason.
+    pub(crate) async fn expect_error(&mut self, reason: &str) -> Value {
+        let frame = self.frame().await;
+        assert_eq!((&frame["type"], &frame["error"]["reason"]), (&json!("error"), &json!(reason)), "{frame}");
+        frame
+    }
+
+    /// Reads until the hub closes the connection, which must be with this code; the reason it gave.
+    pub(crate) async fn expect_close(&mut self, code: u16) -> String {
+        loop {
+            if let Received::Closed(closed, reason) = self.receive().await {
+                assert_eq!(closed, code, "closed with {closed} {reason:?}");
+                return reason;
+            }
+        }
+    }
+
+    /// Nothing comes: `author` posts a marker into `chat`, and it is the very next event here. Markers that were posted
+    /// for other sockets are passed over.
+    pub(crate) async fn expect_nothing_before_a_marker(&mut self, author: &Client, chat: &str) {
+        let marker = super::id(&author.say(chat, MARKER).await);
+        loop {
+            let event = self.next_event().await;
+            assert_eq!(event["data"]["text"], MARKER, "expected nothing but a marker, got {event}");
+            if event["data"]["id"] == marker.as_str() {
+                return;
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Value {
+        match self.receive().await {
+            Received::Frame(frame) => frame,
+            Received::Closed(code, reason) => panic!("the hub closed the connection with {code} {reason:?}"),
+        }
+    }
+
+    /// The next frame from the hub, whatever it is. Pings are answered on the way, and prolong no patience.
+    pub(crate) async fn receive(&mut self) -> Received {
+        in_time("a frame comes", self.read()).await
+    }
+
+    async fn read(&mut self) -> Received {
+        loop {
+            let message = match self.stream.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(_)) | None => return Received::Closed(1006, String::new()),
+            };
+            match message {
+                Message::Text(text) => {
+                    let frame = serde_json::from_str(&text).unwrap_or_else(|_| panic!("a frame is JSON: {text}"));
+                    self.take_note(&frame);
+                    return Received::Frame(frame);
+                }
+                Message::Close(Some(close)) => return Received::Closed(close.code.into(), close.reason.to_string()),
+                Message::Close(None) => return Received::Closed(1005, String::new()),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("a hub sends text only: {other:?}"),
+            }
+        }
+    }
+
+    fn take_note(&mut self, frame: &Value) {
+        match frame["type"].as_str() {
+            Some("subscribed") => self.stand_where_the_answer_says(frame),
+            Some("resync") => self.stand(super::text(frame, "chat_id"), frame),
+            Some("unsubscribed" | "error") => {}
+            Some(kind) if EVENTS.contains(&kind) => {
+                self.check_event(frame);
+                self.events.push(frame.clone());
+            }
+            _ => panic!("a frame of no known type: {frame}"),
+        }
+    }
+
+    /// Chats the client did not name, or could not be brought up to date in, go on after the position in the answer.
+    fn stand_where_the_answer_says(&mut self, answer: &Value) {
+        let Some(chats) = answer["chats"].as_object() else { return };
+        for (chat, state) in chats {
+            if state["recovered"] != json!(true) {
+                self.stand(chat, state);
+            }
+        }
+    }
+
+    fn stand(&mut self, chat: &str, at: &Value) {
+        let seq = at["seq"].as_u64().unwrap_or_else(|| panic!("no seq in {at}"));
+        let cursor = super::text(at, "cursor").to_owned();
+        self.positions.insert(chat.to_owned(), Position { seq, cursor });
+    }
+
+    fn check_event(&mut self, event: &Value) {
+        assert!(event["data"].is_object(), "no data: {event}");
+        assert!(is_time(super::text(event, "timestamp")), "timestamp: {event}");
+        if event["type"] == "agent_status_updated" {
+            for key in ["chat_id", "seq", "cursor"] {
+                assert!(event[key].is_null(), "{key} on an event that is of no chat: {event}");
+            }
+            return;
+        }
+        let chat = super::text(event, "chat_id");
+        let seq = event["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {event}"));
+        assert!(super::text(event, "cursor").len() <= 64, "a cursor has at most 64 characters: {event}");
+        if let Some(before) = self.positions.get(chat) {
+            let right = if self.partial { seq > before.seq } else { seq == before.seq + 1 };
+            assert!(right, "seq {} was followed by {event}", before.seq);
+        }
+        self.stand(chat, event);
+        // Whoever is removed hears nothing until added again, and goes on from there.
+        if event["type"] == "chatparticipant_removed" && event["data"]["owner_id"] == self.agent.as_str() {
+            self.positions.remove(chat);
+        }
+    }
+}
