@@ -21,7 +21,6 @@ const LINE: &[&str] = &[
     "chat",
     "session",
     "http",
-    "shutdown",
     "demo",
     "hub",
     "probe",
