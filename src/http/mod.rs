@@ -15,6 +15,7 @@ pub mod docs;
 pub mod error;
 pub mod extract;
 pub mod files;
+pub mod frame_guard;
 pub mod health;
 pub mod listed;
 pub mod login;
