@@ -13,7 +13,7 @@ use talk_hub::store::redis::{self as body, RedisSettings};
 use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
 use uuid::Uuid;
 
-use crate::suite::{Body, PATIENCE, Stage, entry, said};
+use crate::suite::{Body, PATIENCE, POLL_EVERY, Stage, entry, said};
 
 /// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
 pub struct Server {
@@ -289,7 +289,7 @@ async fn every_commit_is_made_once_while_connections_are_cut() {
                 cut.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
                 cuts += cut.query_async::<u32>(&mut knife).await.unwrap();
             }
-            tokio::time::sleep(Duration::from_millis(15)).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         cuts
     });
