@@ -13,9 +13,10 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::chat::actor::Deps;
-use crate::chat::command::{Answer, Question};
+use crate::chat::command::Question;
 use crate::chat::registry::{Chats, Whom};
 use crate::demo::{Demo, DemoError};
 use crate::fanout::desk::{Delivery, Desks};
@@ -71,7 +72,6 @@ pub struct Hub {
     chats: Chats,
     desks: Desks,
     shared: Arc<Shared>,
-    vitals: web::Data<Vitals>,
     drain: Duration,
     close: BoxFuture<'static, ()>,
 }
@@ -83,8 +83,7 @@ struct AskChats(Chats);
 impl Membership for AskChats {
     async fn is_member(&self, caller: &Caller, chat: ChatId) -> Result<bool, ApiError> {
         match self.0.question(caller, Whom::Chat(chat), Question::Chat).await {
-            Ok(Answer::Chat(view)) => Ok(view.member),
-            Ok(_) => Ok(false),
+            Ok(answer) => Ok(answer.into_chat()?.member),
             Err(error) if matches!(error.reason, Reason::ChatNotFound | Reason::PermissionDenied) => Ok(false),
             Err(error) => Err(error),
         }
@@ -129,8 +128,9 @@ impl Hub {
             connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         });
-        let vitals =
-            web::Data::new(Vitals { link: Arc::clone(&store.link), draining: AtomicBool::new(false), metrics });
+        let leaving = Arc::clone(&shared);
+        let leaving = Box::new(move || leaving.draining.load(Ordering::Acquire));
+        let vitals = web::Data::new(Vitals { link: Arc::clone(&store.link), leaving, metrics });
         let state = web::Data::new(State::new(people.clone(), chats.clone(), settings.limits.clone(), &settings.auth));
         let files = web::Data::new(FileDesk {
             files,
@@ -138,10 +138,10 @@ impl Hub {
             public_url: settings.server.public_url.clone(),
             wait: Duration::from_secs(settings.files.wait_secs),
         });
-        let rooms = Rooms { state, files, vitals: vitals.clone(), shared: Arc::clone(&shared), desks: desks.clone() };
+        let rooms = Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone() };
         let (server, address) = serve(settings, rooms)?;
         let drain = Duration::from_secs(settings.server.drain_secs);
-        Ok(Self { server, address, people, chats, desks, shared, vitals, drain, close: opened.close })
+        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close })
     }
 
     /// Where it listens.
@@ -164,23 +164,31 @@ impl Hub {
     /// # Errors
     /// The server broke off.
     pub async fn run_until_stopped(self) -> Result<(), HubError> {
-        let Self { server, chats, desks, shared, vitals, drain, close, .. } = self;
+        let Self { server, chats, desks, shared, drain, close, .. } = self;
         let handle = server.handle();
-        actix::spawn(async move {
-            stop_signal().await;
-            leave(&handle, &desks, &shared, &vitals, drain).await;
-        });
-        server.await?;
+        let mut signals = Signals::listen();
+        let told_twice = async {
+            signals.next().await;
+            tokio::select! {
+                // The server ends by it, and with that all of this.
+                () = leave(&handle, &desks, &shared, drain) => std::future::pending().await,
+                () = signals.next() => tracing::info!("told again: leaving at once"),
+            }
+        };
+        tokio::select! {
+            served = server => served?,
+            () = told_twice => {}
+        }
         chats.close();
         close.await;
         Ok(())
     }
 }
 
-/// The order of leaving: not ready, no new sockets, every socket told, answers finished.
-async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, vitals: &Vitals, over: Duration) {
+/// The order of leaving: not ready, no new sockets, every socket told, answers finished. Calls that
+/// come meanwhile are answered: a load balancer takes a while to see that the node is not ready.
+async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Duration) {
     tracing::info!(seconds = over.as_secs(), "draining");
-    vitals.draining.store(true, Ordering::Release);
     shared.draining.store(true, Ordering::Release);
     for desk in desks.all() {
         desks.hand_in(desk, Delivery::Leave { over }).await;
@@ -193,26 +201,31 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, vitals: &V
         // The last close frames are on their way.
         tick.tick().await;
     };
-    tokio::select! {
-        () = stop_signal() => {
-            tracing::info!("told again: leaving at once");
-            handle.stop(false).await;
-        }
-        _ = tokio::time::timeout(over + Duration::from_secs(1), drained) => {
-            handle.stop(true).await;
-        }
-    }
+    // Whoever has not gone by then is cut off.
+    let _ = tokio::time::timeout(over + Duration::from_secs(1), drained).await;
+    handle.stop(true).await;
 }
 
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        tracing::error!("signals cannot be heard; end the process to stop it");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// SIGTERM and SIGINT, heard from the moment this is made: none is lost between two waits.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn listen() -> Self {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(term), Ok(int)) => Self(Some((term, int))),
+            _ => {
+                tracing::error!("signals cannot be heard; end the process to stop it");
+                Self(None)
+            }
+        }
+    }
+
+    async fn next(&mut self) {
+        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
 

@@ -1,25 +1,15 @@
-//! What no single chat can answer: making one, lists of chats, and messages of many chats merged.
-//!
-//! The indexes of the store may hold too much; each chat found in one is asked before it is shown.
-
-use futures_util::{StreamExt, stream};
+//! What no single chat can do: being made, and being found by those who are in it.
 
 use crate::model::chat::Pair;
 use crate::model::{AgentId, Caller, ChatId, ChatKey, ChatKind, Micros};
-use crate::store::{Around, ChatList, Page, Scope, Side};
-use crate::wire::page::PageRequest;
-use crate::wire::resources::{ChatResource, MessageResource};
-use crate::wire::time;
+use crate::store::Scope;
+use crate::wire::resources::ChatResource;
 use crate::wire::{ApiError, Reason};
 
 use super::asking::Failure;
 use super::command::{Answer, ChatView, Command, Question};
 use super::registry::{Attempt, Chats, Whom};
 
-/// Chats asked at once for one list.
-const AT_ONCE: usize = 32;
-/// Rows taken from an index at once, at most.
-const ROWS: usize = 200;
 /// How often another id is drawn, or another pair's chat tried, before giving up.
 const DRAWS: usize = 8;
 
@@ -32,9 +22,6 @@ pub struct NewChat {
     /// Everybody, the maker included, each once.
     pub members: Vec<AgentId>,
 }
-
-/// Whether a row of a list is wanted.
-type Wanted<'a> = &'a (dyn Fn(&ChatView) -> bool + Sync);
 
 impl Chats {
     /// Makes a chat, or finds the live direct chat of the pair.
@@ -58,6 +45,31 @@ impl Chats {
             }
         }
         Err(ApiError::new(Reason::ServiceUnavailable, "the chat could not be made; try again"))
+    }
+
+    /// The chat that an earlier call has made under this id, or the pair's that it found; `None`
+    /// when there is neither.
+    ///
+    /// # Errors
+    /// 503 when the store did not answer.
+    pub async fn earlier_chat(
+        &self,
+        caller: &Caller,
+        new: &NewChat,
+        id: ChatId,
+    ) -> Result<Option<ChatResource>, ApiError> {
+        let mut places = vec![id];
+        if new.kind == ChatKind::Direct {
+            places.push(self.place(caller, new, id, None).await?);
+        }
+        for chat in places {
+            match self.question(caller, Whom::Chat(chat), Question::Chat).await {
+                Ok(answer) => return Ok(Some(answer.into_chat()?.resource)),
+                Err(error) if matches!(error.reason, Reason::ChatNotFound | Reason::PermissionDenied) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// The id under which the chat is to be made: the pair's own for a direct one.
@@ -93,7 +105,12 @@ impl Chats {
                 members: new.members.clone(),
                 at,
             };
-            return view(self.command(caller, Whom::Chat(chat), command, Attempt::first()).await?);
+            let made = view(self.command(caller, Whom::Chat(chat), command, Attempt::first()).await?)?;
+            if made.created != at {
+                // Somebody else was first: the lists get the moment that the chat has.
+                store.index.announce(caller.customer, chat, made.created, scope).await.map_err(refused)?;
+            }
+            return Ok(made);
         }
         let found = self.question(caller, Whom::Chat(chat), Question::Chat).await;
         view(found.map_err(|error| match error.reason {
@@ -163,137 +180,16 @@ impl Chats {
     /// As [`Self::command`].
     pub async fn delete(&self, caller: &Caller, chat: ChatId) -> Result<ChatResource, ApiError> {
         let whom = Whom::Chat(chat);
-        let Answer::Chat(view) = self.make_new(caller, whom, Command::Delete).await? else {
-            return Err(ApiError::internal("a chat answered with something else"));
-        };
-        let members = match self.question(caller, whom, Question::Participants).await {
-            Ok(Answer::Participants(all)) => all.into_iter().map(|one| AgentId(one.owner_id)).collect(),
-            Ok(_) | Err(_) => Vec::new(),
-        };
+        let view = self.make_new(caller, whom, Command::Delete).await?.into_chat()?;
+        let all = self.question(caller, whom, Question::Participants).await.and_then(Answer::into_participants);
+        let members: Vec<_> = all.unwrap_or_default().into_iter().map(|one| AgentId(one.owner_id)).collect();
         if let Err(error) = self.deps().store.index.bury(caller.customer, chat, &members).await {
             tracing::warn!(%chat, %error, "deleted chat stays in lists, where it is left out when they are read");
         }
         Ok(view.resource)
     }
-
-    /// A page of a list of chats: those that the caller may see and that are wanted.
-    ///
-    /// # Errors
-    /// 503 when the store did not answer.
-    pub async fn list(
-        &self,
-        caller: &Caller,
-        list: ChatList,
-        page: &PageRequest,
-        wanted: Wanted<'_>,
-    ) -> Result<Vec<ChatView>, ApiError> {
-        let mut found = Vec::new();
-        let mut around = page.around();
-        loop {
-            let rows = self.deps().store.index.chats(caller.customer, list, around, ROWS).await?;
-            let Some((at, id)) = rows.last().copied() else { return Ok(found) };
-            around = if page.ascending { Around::After(at, id.0) } else { Around::Before(at, id.0) };
-            let mut views = stream::iter(rows).map(|(_, id)| self.view(caller, id)).buffered(AT_ONCE);
-            while let Some(view) = views.next().await {
-                if let Some(view) = view?.filter(|view| wanted(view)) {
-                    found.push(view);
-                    if found.len() == page.limit {
-                        return Ok(found);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The chat as the caller sees it; `None` when it is not the caller's to see.
-    async fn view(&self, caller: &Caller, id: ChatId) -> Result<Option<ChatView>, ApiError> {
-        match self.question(caller, Whom::Chat(id), Question::Chat).await {
-            Ok(Answer::Chat(view)) => Ok(Some(*view)),
-            Ok(_) => Ok(None),
-            Err(error) if matches!(error.reason, Reason::ChatNotFound | Reason::PermissionDenied) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The messages of all of the caller's live chats, merged by time.
-    ///
-    /// # Errors
-    /// 503 when the store did not answer.
-    pub async fn merged_messages(&self, caller: &Caller, page: &PageRequest) -> Result<Vec<MessageResource>, ApiError> {
-        let everything = PageRequest { limit: usize::MAX, ascending: false, after: None };
-        let list = ChatList::Agent(caller.agent);
-        let mut chats = self.list(caller, list, &everything, &|view| view.member && !view.deleted).await?;
-        // The chats that were talked in last come first: then most of the others need no reading.
-        chats.sort_unstable_by_key(|view| std::cmp::Reverse(view.newest));
-        let mut merged: Vec<MessageResource> = Vec::new();
-        for batch in chats.chunks(AT_ONCE) {
-            if self.complete(page, &merged, batch) {
-                break;
-            }
-            let mut pages = stream::iter(batch).map(|view| self.stretch(caller, view, page)).buffered(AT_ONCE);
-            while let Some(found) = pages.next().await {
-                merged.extend(found?);
-            }
-            drop(pages);
-            sort(&mut merged, page.ascending);
-            merged.truncate(page.limit);
-        }
-        Ok(merged)
-    }
-
-    /// Whether nothing in these chats, the newest first, can belong to the page any more.
-    fn complete(&self, page: &PageRequest, merged: &[MessageResource], batch: &[ChatView]) -> bool {
-        let newest = batch.first().map(|view| time::format(view.newest));
-        let last = merged.last().filter(|_| merged.len() == page.limit && !page.ascending);
-        matches!((newest, last), (Some(newest), Some(last)) if newest < last.tm_create)
-    }
-
-    /// What one chat can add to a merged page.
-    async fn stretch(
-        &self,
-        caller: &Caller,
-        view: &ChatView,
-        page: &PageRequest,
-    ) -> Result<Vec<MessageResource>, ApiError> {
-        let moment = match (page.after, page.ascending) {
-            (None, false) => Side::Before(Micros::MAX),
-            (None, true) => Side::After(Micros::ZERO),
-            // A row of the same moment in another chat may come after the token: the moment itself
-            // is read too, and what the token excludes is left out below.
-            (Some(token), false) => Side::Before(Micros(token.at.0 + u64::from(token.id.is_some()))),
-            (Some(token), true) => Side::After(Micros(token.at.0.saturating_sub(u64::from(token.id.is_some())))),
-        };
-        let question = Question::Messages { page: Page { side: moment, limit: page.limit + 1 }, parent: None };
-        let whom = Whom::Chat(ChatId(view.resource.id));
-        let found = match self.question(caller, whom, question).await {
-            Ok(Answer::Messages(found)) => found,
-            // Left, or deleted by a failover, since the list was made.
-            Ok(_) => Vec::new(),
-            Err(error) if matches!(error.reason, Reason::ChatNotFound | Reason::PermissionDenied) => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(found.into_iter().filter(|message| after_token(message, page)).collect())
-    }
 }
 
 fn view(answer: Answer) -> Result<ChatView, Failure> {
-    match answer {
-        Answer::Chat(view) => Ok(*view),
-        _ => Err(Failure::Refused(ApiError::internal("a chat answered with something else"))),
-    }
-}
-
-fn sort(messages: &mut [MessageResource], ascending: bool) {
-    messages.sort_unstable_by(|a, b| {
-        let order = (&a.tm_create, a.id).cmp(&(&b.tm_create, b.id));
-        if ascending { order } else { order.reverse() }
-    });
-}
-
-fn after_token(message: &MessageResource, page: &PageRequest) -> bool {
-    let Some(token) = page.after else { return true };
-    let Some(id) = token.id else { return true };
-    let row = (message.tm_create.as_str(), message.id);
-    let at = time::format(token.at);
-    if page.ascending { row > (at.as_str(), id) } else { row < (at.as_str(), id) }
+    answer.into_chat().map_err(Failure::Refused)
 }

@@ -36,6 +36,10 @@ impl ChatActor {
                 let page = room.recent().page(page)?;
                 Some(Answer::Messages(page.iter().map(|message| room.resource(message)).collect()))
             }),
+            // Without a chat id it is the message that is unknown, whether or not there is its chat.
+            Question::Messages { parent: Some(_), .. } if ask.chat.is_none() => {
+                rules::reader(room, &ask.caller).map(|()| None)
+            }
             Question::Messages { parent: Some(_), .. } => rules::member(room, &ask.caller).map(|()| None),
             Question::Message(id) => rules::reader(room, &ask.caller).map(|()| {
                 let (_, at) = id.locate()?;

@@ -2,6 +2,7 @@
 
 use crate::model::{AgentId, ChatKind, CustomerId, Media, MessageId, Micros, ParticipantId};
 use crate::store::Page;
+use crate::wire::ApiError;
 use crate::wire::resources::{ChatResource, MessageResource, ParticipantResource};
 
 /// Something that may change the chat.
@@ -69,6 +70,53 @@ pub enum Answer {
     Participants(Vec<ParticipantResource>),
     Message(Box<MessageResource>),
     Messages(Vec<MessageResource>),
+}
+
+// Who asks knows what is answered. Each fails with INTERNAL, a fault of ours, if it is something else.
+impl Answer {
+    /// The chat, which was asked for or changed.
+    pub fn into_chat(self) -> Result<ChatView, ApiError> {
+        match self {
+            Self::Chat(view) => Ok(*view),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The participant that was taken in or out.
+    pub fn into_participant(self) -> Result<ParticipantResource, ApiError> {
+        match self {
+            Self::Participant(participant) => Ok(participant),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// All participants of the chat.
+    pub fn into_participants(self) -> Result<Vec<ParticipantResource>, ApiError> {
+        match self {
+            Self::Participants(all) => Ok(all),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The message that was asked for, made or changed.
+    pub fn into_message(self) -> Result<MessageResource, ApiError> {
+        match self {
+            Self::Message(message) => Ok(*message),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The page of messages.
+    pub fn into_messages(self) -> Result<Vec<MessageResource>, ApiError> {
+        match self {
+            Self::Messages(messages) => Ok(messages),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn unexpected() -> ApiError {
+    ApiError::internal("a chat answered with something else")
 }
 
 /// A chat as a caller sees it.

@@ -11,10 +11,15 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Caller, ChatId, Nonce};
+use crate::model::{Caller, ChatId, Nonce, Record};
+use crate::store::{Committed, StoreError};
 use crate::wire::{ApiError, Reason};
 
+use super::command::Answer;
+use super::looking::CHUNK;
 use super::registry::{Attempt, Chats};
+use super::room::Room;
+use super::rules;
 
 /// Longest key, in visible ASCII characters.
 const KEY_CHARS_MAX: usize = 128;
@@ -124,6 +129,38 @@ impl Chats {
             return Err(ApiError::new(Reason::IdempotencyKeyReused, "this Idempotency-Key was used with another call"));
         }
         Ok(Claimed { repeated: claim.nonce != mine.nonce, claim })
+    }
+
+    /// What an earlier call under this key has made in the chat, as it was answered then; `None`
+    /// when nothing of it is in the log. Asked before a repeated call is checked again: what was
+    /// right then, such as a file that was there, can be wrong now.
+    ///
+    /// # Errors
+    /// 503 when the store did not answer, or the search took longer than `store.wait_ms`.
+    pub async fn earlier(&self, caller: &Caller, chat: ChatId, claim: &Claim) -> Result<Option<Answer>, ApiError> {
+        let search = self.search_log(chat, Nonce(claim.nonce), claim.since);
+        let late = |_| ApiError::new(Reason::ServiceUnavailable, "the store does not answer; try again");
+        let Some(record) = tokio::time::timeout(self.deps().wait, search).await.map_err(late)?? else {
+            return Ok(None);
+        };
+        let there = self.deps().store.log.load(chat.key()).await?.filter(|there| there.chat.id == chat);
+        let Some(there) = there else { return Ok(None) };
+        let room = Room::from_snapshot(there, self.deps().bounds());
+        let committed = Committed { records: vec![record], repeated: true };
+        Ok(rules::answer(&room, caller, &committed, None))
+    }
+
+    /// The event of this nonce among those after a number.
+    async fn search_log(&self, chat: ChatId, nonce: Nonce, since: u64) -> Result<Option<Record>, StoreError> {
+        let mut next = since + 1;
+        loop {
+            let records = self.deps().store.log.events(chat.key(), next, CHUNK).await?;
+            let Some(last) = records.last() else { return Ok(None) };
+            next = last.seq + 1;
+            if let Some(found) = records.into_iter().find(|record| record.nonce == nonce) {
+                return Ok(Some(found));
+            }
+        }
     }
 
     /// Keeps what was answered. Not doing so, when the store is away, costs a search at a repeat.

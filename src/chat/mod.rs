@@ -10,7 +10,7 @@
 //! * [`room`]: the projection, pure; [`rules`]: what may be done; [`recent`]: the newest messages.
 //! * [`actor`]: carries mail between the room, the store and the desks.
 //! * [`registry`]: finds the actor of a chat, starts and retires it, and bounds what waits for it.
-//! * [`across`]: what no single chat can answer: creation, lists, merged pages.
+//! * [`across`]: what no single chat can do: being made and found; [`lists`]: lists, merged pages.
 
 pub mod across;
 pub mod actor;
@@ -20,6 +20,7 @@ pub mod command;
 pub mod following;
 pub mod frame;
 pub mod idempotency;
+pub mod lists;
 mod looking;
 pub mod recent;
 pub mod registry;

@@ -101,6 +101,11 @@ impl Chats {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the chat is in this node's memory.
+    pub(super) fn is_live(&self, key: ChatKey) -> bool {
+        self.lock().contains_key(&key)
+    }
+
     fn live(&self, key: ChatKey) -> Result<Live, ApiError> {
         let mut live = self.lock();
         if let Some(found) = live.get(&key) {

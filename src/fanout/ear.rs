@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::model::{ChatKey, CustomerId};
 use crate::store::{Arrival, Channel, Heard, Link, Notice};
+use crate::telemetry::metric;
 
 use super::desk::{Delivery, Desks};
 
@@ -150,8 +151,14 @@ impl Ear {
         match heard {
             Heard::Arrived(chat, arrivals) => self.hand_over(chat, arrivals),
             Heard::Noticed { customer, number, notice } => self.noticed(customer, number, notice).await,
-            Heard::Up => self.reconnected().await,
-            Heard::Down => tracing::warn!("event link down; events are read from the log when it is back"),
+            Heard::Up => {
+                metrics::gauge!(metric::LINK_UP).set(1.0);
+                self.reconnected().await;
+            }
+            Heard::Down => {
+                metrics::gauge!(metric::LINK_UP).set(0.0);
+                tracing::warn!("event link down; events are read from the log when it is back");
+            }
         }
     }
 

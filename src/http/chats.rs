@@ -9,8 +9,8 @@ use crate::chat::across::NewChat;
 use crate::chat::command::ChatView;
 use crate::chat::idempotency::Answered;
 use crate::chat::registry::Whom;
-use crate::chat::{Answer, Command, Question};
-use crate::model::{AgentId, Caller, ChatId, ChatKind};
+use crate::chat::{Command, Question};
+use crate::model::{AgentId, Caller, ChatId, ChatKind, Micros};
 use crate::store::ChatList;
 use crate::wire::page::{Listed, PageQuery};
 use crate::wire::resources::{ChatResource, ParticipantResource};
@@ -82,7 +82,7 @@ pub async fn list(
 ) -> Result<web::Json<Listed<ChatResource>>, ApiError> {
     let own = ChatList::Agent(who.caller.agent);
     let found = state.chats.list(&who.caller, own, &page, &|view| view.member && !view.deleted).await?;
-    Ok(web::Json(listed(&found, place, |view| view.resource.clone())))
+    Ok(web::Json(listed(&found, place, |(_, view)| view.resource.clone())))
 }
 
 /// List the customer's channels
@@ -100,12 +100,15 @@ pub async fn channels(
         talk && (part.is_empty() || view.resource.name.to_lowercase().contains(&part))
     };
     let found = state.chats.list(&who.caller, ChatList::Channels, &page, &wanted).await?;
-    let body = |view: &ChatView| ChatResource { joined: Some(view.member), ..view.resource.clone() };
+    let body = |(_, view): &Row| ChatResource { joined: Some(view.member), ..view.resource.clone() };
     Ok(web::Json(listed(&found, place, body)))
 }
 
-fn place(view: &ChatView) -> (crate::model::Micros, Uuid) {
-    (view.created, view.resource.id)
+/// A chat, with the moment at which it stands in its list.
+type Row = (Micros, ChatView);
+
+fn place((at, view): &Row) -> (Micros, Uuid) {
+    (*at, view.resource.id)
 }
 
 /// Make a chat
@@ -130,8 +133,18 @@ pub async fn create(
     if let Some(answered) = &claimed.claim.answered {
         return replay(answered);
     }
-    check_agents(&state, &who.caller, &new).await?;
-    let chat = state.chats.create(&who.caller, &new, claimed.claim.chat.map(ChatId)).await?;
+    let id = claimed.claim.chat.map(ChatId);
+    let earlier = match id.filter(|_| claimed.repeated) {
+        Some(id) => state.chats.earlier_chat(&who.caller, &new, id).await?,
+        None => None,
+    };
+    let chat = match earlier {
+        Some(chat) => chat,
+        None => {
+            check_agents(&state, &who.caller, &new).await?;
+            state.chats.create(&who.caller, &new, id).await?
+        }
+    };
     let body = serde_json::to_value(&chat).map_err(ApiError::internal)?;
     state.chats.settle(&who.caller, &once, &claimed.claim, Answered::Body(body)).await;
     Ok(web::Json(chat))
@@ -191,14 +204,7 @@ pub async fn get(
 
 /// The chat as the caller sees it.
 pub(super) async fn view(state: &State, caller: &Caller, id: ChatId) -> Result<ChatView, ApiError> {
-    chat(state.chats.question(caller, Whom::Chat(id), Question::Chat).await?)
-}
-
-fn chat(answer: Answer) -> Result<ChatView, ApiError> {
-    match answer {
-        Answer::Chat(view) => Ok(*view),
-        _ => Err(ApiError::internal("a chat answered with something else")),
-    }
+    state.chats.question(caller, Whom::Chat(id), Question::Chat).await?.into_chat()
 }
 
 /// Change a chat's name or detail
@@ -217,7 +223,7 @@ pub async fn update(
     check_texts(&state, body.name.as_ref(), body.detail.as_ref())?;
     let command = Command::Update { name: body.name, detail: body.detail };
     let answer = state.chats.make_new(&who.caller, Whom::Chat(id), command).await?;
-    Ok(web::Json(chat(answer)?.resource))
+    Ok(web::Json(answer.into_chat()?.resource))
 }
 
 /// Delete a chat

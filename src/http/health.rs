@@ -1,9 +1,7 @@
 //! Whether the hub lives, is ready, and what it counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -11,11 +9,13 @@ use utoipa::{OpenApi, ToSchema};
 use crate::store::Link;
 use crate::telemetry::Metrics;
 
+use super::error::OwnBody;
+
 /// What these handlers ask, behind `web::Data`.
 pub struct Vitals {
     pub link: Arc<dyn Link>,
     /// Whether the node is leaving.
-    pub draining: AtomicBool,
+    pub leaving: Box<dyn Fn() -> bool + Send + Sync>,
     pub metrics: Metrics,
 }
 
@@ -62,14 +62,16 @@ pub async fn live() -> web::Json<Health> {
 #[utoipa::path(get, path = "/health/ready", tag = "health", operation_id = "ready", security(()),
     responses((status = 200, body = Health), (status = 503, description = "Not now", body = Health)))]
 pub async fn ready(vitals: web::Data<Vitals>) -> HttpResponse {
-    let status = if vitals.draining.load(Ordering::Acquire) {
+    let status = if (vitals.leaving)() {
         "draining"
     } else if vitals.link.healthy().await {
         return HttpResponse::Ok().json(Health { status: "ok" });
     } else {
         "store unavailable"
     };
-    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE).json(Health { status })
+    let mut response = HttpResponse::ServiceUnavailable().json(Health { status });
+    response.extensions_mut().insert(OwnBody);
+    response
 }
 
 /// Counters, for Prometheus

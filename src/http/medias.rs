@@ -36,6 +36,14 @@ pub struct MediaCreate {
     pub name: Option<String>,
 }
 
+impl MediaCreate {
+    /// Whether it is an uploaded file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.r#type.as_deref() == Some("file")
+    }
+}
+
 /// The medias of a message that this caller is about to post. Its files are noted as being of the
 /// chat, so that no member is refused one that they can read of.
 ///
@@ -74,7 +82,7 @@ pub async fn medias(
             mime if is_mime(mime) => Media::External {
                 mime: mime.to_owned(),
                 url: text(media.url, URL_BYTES_MAX).ok_or_else(|| wrong("url must have 1 to 2048 bytes"))?,
-                name: media.name.filter(|name| name.len() <= NAME_BYTES_MAX).unwrap_or_default(),
+                name: name(media.name).ok_or_else(|| wrong("name must have at most 255 bytes"))?,
             },
             _ => return Err(wrong("type must be file, link, agent, address or a MIME type")),
         };
@@ -85,6 +93,11 @@ pub async fn medias(
 
 fn text(text: Option<String>, bytes_max: usize) -> Option<String> {
     text.filter(|text| !text.is_empty() && text.len() <= bytes_max)
+}
+
+/// `""` when there is none; `None` when it is too long.
+fn name(name: Option<String>) -> Option<String> {
+    Some(name.unwrap_or_default()).filter(|name| name.len() <= NAME_BYTES_MAX)
 }
 
 fn is_mime(text: &str) -> bool {

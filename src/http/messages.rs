@@ -6,7 +6,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::chat::idempotency::{Answered, Once};
 use crate::chat::registry::{Attempt, Whom};
-use crate::chat::{Answer, Command, Question};
+use crate::chat::{Command, Question};
 use crate::model::{Caller, ChatId, MessageId, Micros};
 use crate::store::{Page, Side};
 use crate::wire::page::{Listed, PageQuery, PageRequest, Token};
@@ -20,6 +20,7 @@ use super::extract::{Authed, Id, Paging, Params};
 use super::files::FileDesk;
 use super::medias::{MediaCreate, medias};
 use super::once::{once, replay_message};
+use super::participants::not_a_member;
 
 /// A message to post. It has a text, or medias, or both.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -83,10 +84,7 @@ pub async fn list(
         return Ok(web::Json(Listed { result, next_page_token }));
     };
     let question = Question::Messages { page: stretch(&page), parent };
-    let result = match state.chats.question(&who.caller, whom, question).await? {
-        Answer::Messages(result) => result,
-        _ => return Err(unexpected()),
-    };
+    let result = state.chats.question(&who.caller, whom, question).await?.into_messages()?;
     let next_page_token = result.last().map(|last| last.tm_create.clone()).unwrap_or_default();
     Ok(web::Json(Listed { result, next_page_token }))
 }
@@ -160,6 +158,14 @@ async fn post_once(
     if let Some(answered) = &claimed.claim.answered {
         return replay_message(state, caller, answered).await;
     }
+    if claimed.repeated
+        && let Some(answer) = state.chats.earlier(caller, chat, &claimed.claim).await?
+    {
+        let answered = Answered::Message(answer.into_message()?.id);
+        let posted = replay_message(state, caller, &answered).await?;
+        state.chats.settle(caller, &once, &claimed.claim, answered).await;
+        return Ok(posted);
+    }
     let attempt = claimed.claim.attempt(claimed.repeated);
     let posted = draft.post(state, desk, caller, chat, attempt).await?;
     state.chats.settle(caller, &once, &claimed.claim, Answered::Message(posted.id)).await;
@@ -201,10 +207,26 @@ impl Draft {
         chat: ChatId,
         attempt: Attempt,
     ) -> Result<MessageResource, ApiError> {
+        if self.medias.iter().any(MediaCreate::is_file) {
+            // A file notes the chats that it is in, which are few: nobody fills them with others.
+            may_post(state, caller, chat).await?;
+        }
         let medias = medias(desk, caller, chat, self.medias).await?;
         let command = Command::Post { parent: self.parent, text: self.text, medias };
-        message(state.chats.make(caller, Whom::Chat(chat), command, attempt).await?)
+        state.chats.make(caller, Whom::Chat(chat), command, attempt).await?.into_message()
     }
+}
+
+/// Refuses what the chat itself would refuse, before anything is done for it.
+async fn may_post(state: &State, caller: &Caller, chat: ChatId) -> Result<(), ApiError> {
+    let view = super::chats::view(state, caller, chat).await?;
+    if !view.member {
+        return Err(not_a_member());
+    }
+    if view.deleted {
+        return Err(ApiError::new(Reason::StateInvalid, "the chat is deleted"));
+    }
+    Ok(())
 }
 
 /// One message
@@ -217,7 +239,7 @@ pub async fn get(
     Authed(who, Id(id)): Authed<Id<MessageId>>,
 ) -> Result<web::Json<MessageResource>, ApiError> {
     let answer = state.chats.question(&who.caller, place(id)?, Question::Message(id)).await?;
-    message(answer).map(web::Json)
+    answer.into_message().map(web::Json)
 }
 
 /// Delete a message
@@ -231,23 +253,11 @@ pub async fn delete(
     Authed(who, Id(id)): Authed<Id<MessageId>>,
 ) -> Result<web::Json<MessageResource>, ApiError> {
     let command = Command::DeleteMessage { message: id };
-    message(state.chats.make_new(&who.caller, place(id)?, command).await?).map(web::Json)
+    state.chats.make_new(&who.caller, place(id)?, command).await?.into_message().map(web::Json)
 }
 
 /// The chat that a message's id names.
 pub(super) fn place(id: MessageId) -> Result<Whom, ApiError> {
     let unknown = || ApiError::new(Reason::TalkMessageNotFound, "no such message");
     id.locate().map(|(key, _)| Whom::Key(key)).ok_or_else(unknown)
-}
-
-/// The message of an answer.
-pub(super) fn message(answer: Answer) -> Result<MessageResource, ApiError> {
-    match answer {
-        Answer::Message(message) => Ok(*message),
-        _ => Err(unexpected()),
-    }
-}
-
-fn unexpected() -> ApiError {
-    ApiError::internal("a chat answered with something else")
 }

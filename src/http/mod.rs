@@ -1,4 +1,5 @@
-//! The edge: HTTP in, calls to the rooms, HTTP out. It never names the store or the fan-out.
+//! The edge: HTTP in, calls to the rooms, HTTP out. It asks people, files and chats, never the store,
+//! of which it knows only the words for places in lists; health alone asks whether the store lives.
 //!
 //! Every handler takes its caller from [`extract::Authed`], which reads path and body only after
 //! the caller is known, and answers errors as rows of the wire's table. [`request_id::stamp`], the
@@ -17,6 +18,7 @@ pub mod error;
 pub mod events_doc;
 pub mod extract;
 pub mod files;
+pub mod frame_guard;
 pub mod health;
 pub mod listed;
 pub mod login;

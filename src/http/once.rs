@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 
+use crate::chat::Question;
 use crate::chat::idempotency::{Answered, Once};
 use crate::chat::registry::Whom;
-use crate::chat::{Answer, Question};
 use crate::model::{Caller, MessageId};
+use crate::wire::ApiError;
 use crate::wire::resources::MessageResource;
-use crate::wire::{ApiError, Reason};
 
 use super::State;
 
@@ -42,12 +42,8 @@ pub async fn replay_message(state: &State, caller: &Caller, answered: &Answered)
     let Answered::Message(id) = answered else { return Err(ApiError::internal("no message is kept under the key")) };
     let id = MessageId(*id);
     let (key, _) = id.locate().ok_or_else(|| ApiError::internal("a message without a place"))?;
-    let answer = state.chats.question(caller, Whom::Key(key), Question::Message(id)).await;
-    match answer {
-        Ok(Answer::Message(message)) => Ok(as_posted(*message)),
-        Ok(_) => Err(ApiError::new(Reason::Internal, "a chat answered with something else")),
-        Err(error) => Err(error),
-    }
+    let answer = state.chats.question(caller, Whom::Key(key), Question::Message(id)).await?;
+    answer.into_message().map(as_posted)
 }
 
 fn as_posted(mut message: MessageResource) -> MessageResource {

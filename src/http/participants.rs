@@ -5,9 +5,9 @@ use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::chat::idempotency::{Answered, Once};
-use crate::chat::registry::Whom;
-use crate::chat::{Answer, Command, Question};
-use crate::model::{AgentId, Caller, ChatId, ParticipantId};
+use crate::chat::registry::{Attempt, Whom};
+use crate::chat::{Command, Question};
+use crate::model::{AgentId, Caller, ChatId, ChatKind, ParticipantId};
 use crate::wire::resources::ParticipantResource;
 use crate::wire::{ApiError, Reason};
 
@@ -70,10 +70,7 @@ pub async fn list(
 }
 
 async fn participants(state: &State, caller: &Caller, id: ChatId) -> Result<Vec<ParticipantResource>, ApiError> {
-    match state.chats.question(caller, Whom::Chat(id), Question::Participants).await? {
-        Answer::Participants(all) => Ok(all),
-        _ => Err(ApiError::internal("a chat answered with something else")),
-    }
+    state.chats.question(caller, Whom::Chat(id), Question::Participants).await?.into_participants()
 }
 
 /// Take an agent in
@@ -102,44 +99,67 @@ pub(super) async fn take_in(
     joins: bool,
     once: Option<Once>,
 ) -> Result<web::Json<ParticipantResource>, ApiError> {
-    let whom = Whom::Chat(chat);
     let Some(once) = once else {
-        let command = add_command(state, caller, chat, agent, joins).await?;
-        let answer = state.chats.make_new(caller, whom, command).await?;
-        return participant(answer).map(web::Json);
+        return add_agent(state, caller, chat, agent, joins, Attempt::first()).await.map(web::Json);
     };
     let newest = state.chats.newest(chat.key()).await?;
     let claimed = state.chats.claim(caller, &once, newest, None).await?;
     if let Some(answered) = &claimed.claim.answered {
         return replay(answered);
     }
-    let command = add_command(state, caller, chat, agent, joins).await?;
-    let attempt = claimed.claim.attempt(claimed.repeated);
-    let answer = state.chats.make(caller, whom, command, attempt).await?;
-    let added = participant(answer)?;
+    let earlier = if claimed.repeated { state.chats.earlier(caller, chat, &claimed.claim).await? } else { None };
+    let added = match earlier {
+        Some(answer) => answer.into_participant()?,
+        None => {
+            let attempt = claimed.claim.attempt(claimed.repeated);
+            add_agent(state, caller, chat, agent, joins, attempt).await?
+        }
+    };
     let body = serde_json::to_value(&added).map_err(ApiError::internal)?;
     state.chats.settle(caller, &once, &claimed.claim, Answered::Body(body)).await;
     Ok(web::Json(added))
 }
 
-async fn add_command(
+async fn add_agent(
     state: &State,
     caller: &Caller,
     chat: ChatId,
     agent: AgentId,
     joins: bool,
-) -> Result<Command, ApiError> {
-    let seen = super::chats::view(state, caller, chat).await;
-    let view = match seen {
+    attempt: Attempt,
+) -> Result<ParticipantResource, ApiError> {
+    let not_joined = || ApiError::argument("only chats of type talk can be joined");
+    let view = match super::chats::view(state, caller, chat).await {
         // That only channels can be joined is said to those outside too.
-        Err(error) if joins && error.reason == Reason::PermissionDenied => {
-            return Err(ApiError::argument("only chats of type talk can be joined"));
-        }
+        Err(error) if joins && error.reason == Reason::PermissionDenied => return Err(not_joined()),
         seen => seen?,
     };
+    if joins && view.kind != ChatKind::Talk {
+        return Err(not_joined());
+    }
+    if !view.member && agent != caller.agent {
+        return Err(not_a_member());
+    }
     let name = if agent == caller.agent { caller.name.clone() } else { name_of(state, caller, agent).await? };
-    state.chats.announce(caller, chat, view.created, agent).await?;
-    Ok(Command::Add { agent, name, joins })
+    // Into these nobody comes, for good; what is there is still answered.
+    let closed = view.deleted || view.kind == ChatKind::Direct;
+    if !closed {
+        state.chats.announce(caller, chat, view.created, agent).await?;
+    }
+    let made = state.chats.make(caller, Whom::Chat(chat), Command::Add { agent, name, joins }, attempt).await;
+    if let Err(error) = &made
+        && !closed
+        && error.reason != Reason::ServiceUnavailable
+    {
+        // Did not come in: let it be forgotten, unless the agent is a member by then.
+        state.chats.forget(caller, chat, agent).await;
+    }
+    made?.into_participant()
+}
+
+/// The refusal of who is outside of a chat that may be known.
+pub(super) fn not_a_member() -> ApiError {
+    ApiError::new(Reason::PermissionDenied, "only members of the chat may do this")
 }
 
 /// The name of an agent who may be taken in.
@@ -176,16 +196,9 @@ pub async fn remove(
         None => String::new(),
     };
     let command = Command::Remove { participant: id, name };
-    let removed = participant(state.chats.make_new(&who.caller, Whom::Chat(chat), command).await?)?;
+    let removed = state.chats.make_new(&who.caller, Whom::Chat(chat), command).await?.into_participant()?;
     if let Some(agent) = leaver {
         state.chats.forget(&who.caller, chat, agent).await;
     }
     Ok(web::Json(removed))
-}
-
-fn participant(answer: Answer) -> Result<ParticipantResource, ApiError> {
-    match answer {
-        Answer::Participant(participant) => Ok(participant),
-        _ => Err(ApiError::internal("a chat answered with something else")),
-    }
 }

@@ -13,7 +13,7 @@ use super::State;
 use super::body::{self, JsonBody};
 use super::docs::{Conflict, NotFound, Refused};
 use super::extract::{Authed, Id, Params};
-use super::messages::{message, place};
+use super::messages::place;
 
 /// An emoji.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,7 +54,7 @@ pub async fn add(
 ) -> Result<web::Json<MessageResource>, ApiError> {
     let emoji = emoji(&state, body.emoji)?;
     let command = Command::React { message: id, emoji, added: true };
-    message(state.chats.make_new(&who.caller, place(id)?, command).await?).map(web::Json)
+    state.chats.make_new(&who.caller, place(id)?, command).await?.into_message().map(web::Json)
 }
 
 /// Take one's reaction back
@@ -74,7 +74,7 @@ pub async fn remove(
     };
     let emoji = emoji(&state, named)?;
     let command = Command::React { message: id, emoji, added: false };
-    message(state.chats.make_new(&who.caller, place(id)?, command).await?).map(web::Json)
+    state.chats.make_new(&who.caller, place(id)?, command).await?.into_message().map(web::Json)
 }
 
 fn emoji(state: &State, emoji: Option<String>) -> Result<String, ApiError> {

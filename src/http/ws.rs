@@ -12,6 +12,7 @@ use crate::wire::{ApiError, Reason};
 
 use super::docs::Refused;
 use super::extract::identify;
+use super::frame_guard::FrameGuard;
 use super::request_id::RequestId;
 
 /// The routes of this file.
@@ -57,6 +58,7 @@ pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpRespon
         return Err(ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node").into());
     }
     let actor = SessionActor::new(worker.0.clone(), verified, id, line);
+    let body = FrameGuard::new(body, frame_bytes_max);
     let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
     upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
         Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),

@@ -48,8 +48,16 @@ pub struct Limits {
     pub topics_max: usize,
     /// Chats one connection may follow.
     pub followed_chats_max: usize,
+    /// Rows of an index that one list of chats may look at; then it holds what was found.
+    pub listed_rows_max: usize,
     /// Bytes of one frame from a client.
     pub frame_bytes_max: usize,
     /// Bytes of one connection that wait to be written; more close it with 4008.
     pub outbox_bytes_max: usize,
+}
+
+impl Limits {
+    /// Bytes that one chat takes at most in the answer to a client that resumes, which is one frame:
+    /// [`Self::followed_chats_max`] of them fit into [`Self::outbox_bytes_max`].
+    pub const RESUMED_CHAT_BYTES: usize = 144;
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, StreamHandler};
 use actix_http::ws::Item;
+use actix_web::error::PayloadError;
 use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
 use bytes::BytesMut;
 
@@ -195,6 +196,10 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for SessionActor {
             Ok(ws::Message::Binary(_)) => self.switchboard.close(&self.session, CloseCause::Unsupported),
             Ok(ws::Message::Close(_)) => self.switchboard.close(&self.session, CloseCause::Normal),
             Err(ProtocolError::Overflow) => self.switchboard.close(&self.session, CloseCause::TooLarge),
+            // The frame's head announced too much; an error of the bytes below comes as text.
+            Err(ProtocolError::Io(error)) if error.to_string() == PayloadError::Overflow.to_string() => {
+                self.switchboard.close(&self.session, CloseCause::TooLarge);
+            }
             Err(error) => {
                 tracing::debug!(%error, request_id = self.session.request_id, "socket broke off");
                 ctx.stop();

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::model::Limits;
+
 use super::{Settings, SettingsError, StoreKind};
 
 /// Fewest bytes of a secret that was given.
@@ -97,11 +99,17 @@ impl Settings {
             ("limits.connections_max", limits.connections_max as u64, 1, 10_000_000),
             ("limits.topics_max", limits.topics_max as u64, 1, 10_000),
             ("limits.followed_chats_max", limits.followed_chats_max as u64, 1, 1_000_000),
+            ("limits.listed_rows_max", limits.listed_rows_max as u64, 100, 1_000_000),
             ("limits.frame_bytes_max", limits.frame_bytes_max as u64, 1_024, 16 << 20),
             ("limits.outbox_bytes_max", limits.outbox_bytes_max as u64, 64 * 1024, GIB),
         ])?;
         if limits.text_bytes_max > limits.body_bytes_max {
             return wrong("limits.text_bytes_max", "must not be more than limits.body_bytes_max");
+        }
+        if limits.outbox_bytes_max / Limits::RESUMED_CHAT_BYTES < limits.followed_chats_max {
+            let least = limits.followed_chats_max.saturating_mul(Limits::RESUMED_CHAT_BYTES);
+            let problem = format!("must be at least {least}: {} bytes per followed chat", Limits::RESUMED_CHAT_BYTES);
+            return wrong("limits.outbox_bytes_max", &problem);
         }
         if limits.connections_max > self.server.tcp_connections_max {
             return wrong("limits.connections_max", "must not be more than server.tcp_connections_max");

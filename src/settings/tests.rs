@@ -131,6 +131,11 @@ fn what_is_wrong_in_the_environment_is_named() {
         ("TALK__STORE__KIND", "postgres", "store.kind: must be \"embedded\" or \"redis\""),
         ("TALK__STORE__KIND", "redis", "auth.secret: must be given with store.kind = \"redis\", the same on every hub"),
         ("TALK__STORE__PREFIX", "a{b}", "store.prefix: must be 1 to 64 letters, digits and -_.: characters"),
+        (
+            "TALK__LIMITS__FOLLOWED_CHATS_MAX",
+            "8000",
+            "limits.outbox_bytes_max: must be at least 1152000: 144 bytes per followed chat",
+        ),
         ("TALK__STORE__WAIT_MS", "1", "store.wait_ms: must be 100 to 60000, is 1"),
         ("TALK__STORE__DIR", "", "store.dir: must not be empty"),
         ("TALK__FILES__URL", "files", "files.url: relative URL without a base"),

@@ -3,23 +3,25 @@
 use crate::settings::{Store as StoreSettings, StoreKind};
 
 use super::embedded::{self, EmbeddedSettings};
+use super::measured::measured;
 use super::redis::RedisSettings;
 use super::{Opened, Result, StoreError};
 
-/// Opens the store that is set. The embedded one is checked first, which takes long only after a
+/// Opens the store that is set, with its calls counted. The embedded one is checked first, which takes long only after a
 /// crash; Redis is waited for, and the log says so.
 ///
 /// # Errors
 /// What is set cannot be opened, or was written by another version of the schema.
 pub async fn open(settings: &StoreSettings) -> Result<Opened> {
-    match settings.kind {
+    let opened = match settings.kind {
         StoreKind::Embedded => {
             let (dir, bounds) = (settings.dir.clone(), EmbeddedSettings::from(settings));
             let opened = tokio::task::spawn_blocking(move || embedded::open(&dir, bounds)).await;
-            opened.map_err(|error| StoreError::Unavailable(error.to_string()))?
+            opened.map_err(|error| StoreError::Unavailable(error.to_string()))??
         }
-        StoreKind::Redis => super::redis::open(&RedisSettings::from(settings)).await,
-    }
+        StoreKind::Redis => super::redis::open(&RedisSettings::from(settings)).await?,
+    };
+    Ok(Opened { store: measured(opened.store), ..opened })
 }
 
 impl From<&StoreSettings> for EmbeddedSettings {

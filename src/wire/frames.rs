@@ -215,3 +215,20 @@ pub fn encode<T: Serialize>(frame: &T) -> ByteString {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChatId, Limits, Micros, Nonce};
+
+    #[test]
+    fn a_resumed_chat_takes_no_more_than_the_limits_reckon_with() {
+        let at = Position { seq: 99_999_999, at: Micros(u64::MAX), nonce: Nonce(u64::MAX) };
+        for lost in [None, Some(LostReason::Trimmed), Some(LostReason::Rewritten), Some(LostReason::Unknown)] {
+            let chat = ChatId::random();
+            let one = BTreeMap::from([(chat.0, ResumeState::new(chat.key(), at, lost))]);
+            let bytes = serde_json::to_string(&one).expect("JSON").len();
+            assert!(bytes <= Limits::RESUMED_CHAT_BYTES, "{bytes}");
+        }
+    }
+}

@@ -110,7 +110,8 @@ pub struct MediaResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub address: Option<serde_json::Value>,
-    /// Where to fetch it: of a file, and of the MIME form.
+    /// Where to fetch it: of the MIME form as it was given; of a file as a path of this hub, without
+    /// a host, since the same message goes out on every address the hub is reached by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ use talk_hub::store::redis::{self as body, RedisSettings};
 use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
 use uuid::Uuid;
 
-use crate::suite::{Body, PATIENCE, Stage, entry, said};
+use crate::suite::{Body, PATIENCE, POLL_EVERY, Stage, entry, said};
 
 /// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
 pub struct Server {
@@ -217,7 +217,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
     let port = server.stop();
     assert!(matches!(next(&mut heard).await, Heard::Down));
     let begun = Instant::now();
-    let refused = store.index.chats_len(customer, ChatList::All).await;
+    let refused = store.index.chats(customer, ChatList::All, Around::Newest, 1).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(begun.elapsed() < Duration::from_secs(3));
     assert!(!store.link.healthy().await);
@@ -237,7 +237,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
         assert_eq!(store.index.chats(told, ChatList::All, Around::Newest, 9).await.unwrap(), [(Micros(5), chat)]);
     }
     close.await;
-    let closed = store.index.chats_len(customer, ChatList::All).await;
+    let closed = store.index.chats(customer, ChatList::All, Around::Newest, 1).await;
     assert!(matches!(closed, Err(StoreError::Unavailable(_))), "{closed:?}");
 }
 
@@ -289,7 +289,7 @@ async fn every_commit_is_made_once_while_connections_are_cut() {
                 cut.arg("KILL").arg("TYPE").arg(kind).arg("SKIPME").arg("yes");
                 cuts += cut.query_async::<u32>(&mut knife).await.unwrap();
             }
-            tokio::time::sleep(Duration::from_millis(15)).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
         cuts
     });

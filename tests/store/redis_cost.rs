@@ -3,6 +3,8 @@
 //! The figures of bytes are bounds and are checked; those of time depend on the machine, and are
 //! only told.
 
+#![allow(clippy::print_stdout, reason = "figures are told to who asked for them")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -1,5 +1,8 @@
 //! The edge over an embedded store: who comes in, who does not, and what people may do.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::test as call;
@@ -7,13 +10,20 @@ use actix_web::{App, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
-use crate::chat::trial;
+use crate::chat::registry::Whom;
+use crate::chat::{Answer, Chats, Question, trial};
+use crate::files::Files;
+use crate::model::{Caller, ChatId};
 use crate::people::{AuthSettings, People, Secret};
 use crate::settings::Settings;
 use crate::store::Opened;
 use crate::store::embedded::{self, EmbeddedSettings};
+use crate::telemetry::Metrics;
+use crate::wire::ApiError;
 
 use super::State;
+use super::files::{FileDesk, Membership};
+use super::health::Vitals;
 
 const ADMIN: &str = "the operator's token, long enough";
 const SECRET: &str = "a secret that is long enough for everybody";
@@ -25,6 +35,20 @@ struct Home {
     _dir: tempfile::TempDir,
     opened: Opened,
     state: web::Data<State>,
+    desk: web::Data<FileDesk>,
+    vitals: web::Data<Vitals>,
+    leaving: Arc<AtomicBool>,
+}
+
+/// Who is in a chat, by asking it.
+struct AskChats(Chats);
+
+#[async_trait::async_trait]
+impl Membership for AskChats {
+    async fn is_member(&self, caller: &Caller, chat: ChatId) -> Result<bool, ApiError> {
+        let asked = self.0.question(caller, Whom::Chat(chat), Question::Chat).await;
+        Ok(asked.and_then(Answer::into_chat).is_ok_and(|view| view.member))
+    }
 }
 
 fn home(change: impl Fn(&mut Settings)) -> Home {
@@ -36,12 +60,26 @@ fn home(change: impl Fn(&mut Settings)) -> Home {
     let bounds =
         EmbeddedSettings { queue_max: 64, batch_max: 16, heard_max: 1_024, cache_bytes: 1 << 20, wait_ms: 5_000 };
     let dir = tempfile::tempdir().expect("a directory");
+    settings.store.dir = dir.path().to_owned();
     let opened = embedded::open(dir.path(), bounds).expect("a store");
     let auth: &AuthSettings = &settings.auth;
     let people = People::new(opened.store.clone(), auth).expect("people");
-    let state =
-        web::Data::new(State::new(people, trial::chats(&opened.store, &settings), settings.limits.clone(), auth));
-    Home { _dir: dir, opened, state }
+    let chats = trial::chats(&opened.store, &settings);
+    let url = settings.files_url().expect("a folder");
+    let files = Files::open(&url, &settings.files, &settings.limits, &opened.store).expect("files");
+    let membership = Arc::new(AskChats(chats.clone()));
+    let desk = web::Data::new(FileDesk { files, membership, public_url: String::new(), wait: SOON });
+    let leaving = Arc::<AtomicBool>::default();
+    let vitals = web::Data::new(Vitals {
+        link: Arc::clone(&opened.store.link),
+        leaving: Box::new({
+            let leaving = Arc::clone(&leaving);
+            move || leaving.load(Ordering::Acquire)
+        }),
+        metrics: Metrics::installed().expect("metrics"),
+    });
+    let state = web::Data::new(State::new(people, chats, settings.limits.clone(), auth));
+    Home { _dir: dir, opened, state, desk, vitals, leaving }
 }
 
 macro_rules! app {
@@ -49,10 +87,16 @@ macro_rules! app {
         call::init_service(
             App::new()
                 .app_data($home.state.clone())
+                .app_data($home.desk.clone())
+                .app_data($home.vitals.clone())
+                .configure(crate::http::health::routes)
                 .configure(crate::http::login::routes)
                 .configure(crate::http::customers::routes)
                 .configure(crate::http::agents::routes)
                 .configure(crate::http::access_keys::routes)
+                .configure(crate::http::chats::routes)
+                .configure(crate::http::participants::routes)
+                .configure(crate::http::messages::routes)
                 .wrap(from_fn(crate::http::request_id::stamp)),
         )
         .await
@@ -148,3 +192,4 @@ fn reason(status: u16, reason: &str) -> (u16, String) {
 // After the macros, which they use.
 mod coming_in;
 mod people;
+mod talking;

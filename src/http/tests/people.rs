@@ -30,7 +30,7 @@ async fn agents_come_in_and_are_looked_after() {
     assert_eq!(hub.refused("POST", "/v1.0/agents", &bob, admin).await, reason(400, "INVALID_ARGUMENT"));
     let elsewhere = json!({"customer_id": bob_id, "username": "eve@demo.test", "password": "x"});
     assert_eq!(hub.refused("POST", "/v1.0/agents", &bob, elsewhere.clone()).await, reason(403, "PERMISSION_DENIED"));
-    assert_eq!(hub.refused("POST", "/v1.0/agents", ADMIN, elsewhere).await, reason(404, "CUSTOMER_NOT_FOUND"));
+    assert_eq!(hub.refused("POST", "/v1.0/agents", ADMIN, elsewhere).await, reason(400, "INVALID_ARGUMENT"));
     assert_eq!(hub.refused("POST", "/v1.0/agents", ADMIN, eve).await, reason(400, "INVALID_ARGUMENT"));
 
     // A page at a time, newest first, nothing skipped.

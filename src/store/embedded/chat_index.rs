@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::{Around, ChatIndex, ChatList, Notice, Result, Scope};
 use super::Embedded;
-use super::tables::{LIST_LENS, LISTS, Step};
+use super::tables::{LISTS, Step};
 use super::tidy::HOUR;
 use super::writer::Batch;
 use crate::model::chat::Pair;
@@ -42,9 +42,7 @@ impl ChatIndex for Embedded {
     async fn bury(&self, customer: CustomerId, chat: ChatId, agents: &[AgentId]) -> Result<()> {
         let mut lists: Vec<_> = agents.iter().copied().map(ChatList::Agent).collect();
         lists.extend([ChatList::Channels, ChatList::All]);
-        let act = move |batch: &mut Batch<'_>| {
-            lists.iter().try_for_each(|list| batch.unlist(customer, *list, chat.0.as_u128()))
-        };
+        let act = move |batch: &mut Batch<'_>| lists.iter().try_for_each(|list| batch.unlist(customer, *list, chat));
         self.writer.act(act).await
     }
 
@@ -67,13 +65,6 @@ impl ChatIndex for Embedded {
                 chats.push((Micros(at), ChatId(Uuid::from_u128(chat))));
             }
             Ok(chats)
-        })
-    }
-
-    async fn chats_len(&self, customer: CustomerId, list: ChatList) -> Result<usize> {
-        self.medium.read(|file| {
-            let len = file.open_table(LIST_LENS)?.get(place(customer, list))?.map_or(0, |len| len.value());
-            Ok(usize::try_from(len).unwrap_or(usize::MAX))
         })
     }
 
@@ -164,17 +155,10 @@ impl Batch<'_> {
         let chat = chat.0.as_u128();
         let before =
             self.tables.listed.open()?.insert((customer, kind, agent, chat), (at.0, 0))?.map(|row| row.value());
-        match before {
-            Some((listed, due)) => {
-                self.tables.forgotten.open()?.remove((due, customer, agent, chat))?;
-                if listed != at.0 {
-                    self.tables.lists.open()?.remove((customer, kind, agent, listed, chat))?;
-                }
-            }
-            None => {
-                let lens = self.tables.list_lens.open()?;
-                let len = lens.get((customer, kind, agent))?.map_or(0, |len| len.value());
-                lens.insert((customer, kind, agent), len + 1)?;
+        if let Some((listed, due)) = before {
+            self.tables.forgotten.open()?.remove((due, customer, agent, chat))?;
+            if listed != at.0 {
+                self.tables.lists.open()?.remove((customer, kind, agent, listed, chat))?;
             }
         }
         self.tables.lists.open()?.insert((customer, kind, agent, at.0, chat), ())?;
@@ -182,19 +166,26 @@ impl Batch<'_> {
     }
 
     /// Takes the chat out of the list.
-    pub(super) fn unlist(&mut self, customer: CustomerId, list: ChatList, chat: u128) -> Step<()> {
+    pub(super) fn unlist(&mut self, customer: CustomerId, list: ChatList, chat: ChatId) -> Step<()> {
         let (customer, kind, agent) = place(customer, list);
+        let chat = chat.0.as_u128();
         let before = self.tables.listed.open()?.remove((customer, kind, agent, chat))?.map(|row| row.value());
         let Some((listed, due)) = before else { return Ok(()) };
         self.tables.forgotten.open()?.remove((due, customer, agent, chat))?;
         self.tables.lists.open()?.remove((customer, kind, agent, listed, chat))?;
-        let lens = self.tables.list_lens.open()?;
-        let place = (customer, kind, agent);
-        let left = lens.get(place)?.map_or(0, |len| len.value()).saturating_sub(1);
-        match left {
-            0 => drop(lens.remove(place)?),
-            len => drop(lens.insert(place, len)?),
-        }
+        Ok(())
+    }
+
+    /// The chat stays in the agent's list after all.
+    pub(super) fn keep(&mut self, customer: CustomerId, agent: AgentId, chat: ChatId) -> Step<()> {
+        let (customer, kind, agent) = place(customer, ChatList::Agent(agent));
+        let chat = chat.0.as_u128();
+        let listed = self.tables.listed.open()?;
+        let Some((at, due)) = listed.get((customer, kind, agent, chat))?.map(|row| row.value()) else {
+            return Ok(());
+        };
+        listed.insert((customer, kind, agent, chat), (at, 0))?;
+        self.tables.forgotten.open()?.remove((due, customer, agent, chat))?;
         Ok(())
     }
 

@@ -125,8 +125,6 @@ tables! {
     LISTED = listed: (u128, u8, u128, u128) => (u64, u64);
     /// Customer, list, agent, creation, chat: [`LISTED`] in order.
     LISTS = lists: (u128, u8, u128, u64, u128) => ();
-    /// Customer, list, agent -> how many chats.
-    LIST_LENS = list_lens: (u128, u8, u128) => u64;
     /// When, customer, agent, chat: what is to be forgotten, in order.
     FORGOTTEN = forgotten: (u64, u128, u128, u128) => ();
     /// Customer, agent, agent -> their direct chat.

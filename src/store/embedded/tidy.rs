@@ -8,7 +8,7 @@ use super::medium::Medium;
 use super::scrub::Scrub;
 use super::tables::{CLAIM_COUNTS, CLAIMS_DUE, FORGOTTEN, Step};
 use super::writer::Batch;
-use crate::model::{AgentId, CustomerId};
+use crate::model::{AgentId, ChatId, CustomerId};
 use uuid::Uuid;
 
 /// Rows of each table that one step lets go.
@@ -93,8 +93,13 @@ impl Batch<'_> {
             expired.push(row?.0.value());
         }
         for (_, customer, agent, chat) in &expired {
-            let customer = CustomerId(Uuid::from_u128(*customer));
-            self.unlist(customer, ChatList::Agent(AgentId(Uuid::from_u128(*agent))), *chat)?;
+            let (customer, chat) = (CustomerId(Uuid::from_u128(*customer)), ChatId(Uuid::from_u128(*chat)));
+            // Leaving may be heard of after coming in again: the roster knows which was last.
+            if self.tables.members.open()?.get((chat.key().0, *agent))?.is_some() {
+                self.keep(customer, AgentId(Uuid::from_u128(*agent)), chat)?;
+            } else {
+                self.unlist(customer, ChatList::Agent(AgentId(Uuid::from_u128(*agent))), chat)?;
+            }
         }
         Ok(expired.len())
     }

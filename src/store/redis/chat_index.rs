@@ -118,12 +118,6 @@ impl ChatIndex for Body {
         Ok(rows.into_iter().map(|row| (row.at, ChatId(row.id))).collect())
     }
 
-    async fn chats_len(&self, customer: CustomerId, list: ChatList) -> Result<usize> {
-        let mut cmd = redis::cmd("ZCARD");
-        cmd.arg(self.keys.chats(customer, list));
-        decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)
-    }
-
     async fn claim_pair(
         &self,
         customer: CustomerId,

@@ -24,7 +24,6 @@ pub async fn a_chat_is_in_the_lists_it_was_announced_to<B: Body>(stage: Stage<B>
     let lists = [ChatList::Agent(agent), ChatList::Channels, ChatList::All];
     for list in lists {
         assert!(all(index, customer, list).await.is_empty());
-        assert_eq!(index.chats_len(customer, list).await.unwrap(), 0);
     }
     let scopes = [(vec![agent], false, false), (vec![], true, false), (vec![], false, true)];
     for (present, (agents, channel, created)) in (1..).zip(&scopes) {
@@ -33,7 +32,6 @@ pub async fn a_chat_is_in_the_lists_it_was_announced_to<B: Body>(stage: Stage<B>
         for (place, list) in (1..).zip(lists) {
             let expected: &[_] = if place <= present { &[(Micros(7), chat)] } else { &[] };
             assert_eq!(all(index, customer, list).await, expected, "{list:?}");
-            assert!(index.chats_len(customer, list).await.unwrap() >= expected.len());
         }
     }
     assert!(all(index, CustomerId::random(), ChatList::All).await.is_empty());
@@ -79,7 +77,6 @@ pub async fn chats_are_listed_by_creation_and_id<B: Body>(stage: Stage<B>) {
     assert_eq!(before.len(), 3);
     let after = index.chats(customer, list, Around::After(Micros(1_000), uuid::Uuid::max()), 50).await.unwrap();
     assert_eq!(after, chats[7..]);
-    assert_eq!(index.chats_len(customer, list).await.unwrap(), 10);
     stage.close().await;
 }
 
@@ -92,7 +89,6 @@ pub async fn announcing_again_lists_once<B: Body>(stage: Stage<B>) {
     }
     for list in [ChatList::Agent(agents[0]), ChatList::Channels, ChatList::All] {
         assert_eq!(all(index, customer, list).await, [(Micros(9), chat)]);
-        assert_eq!(index.chats_len(customer, list).await.unwrap(), 1);
     }
     stage.close().await;
 }
@@ -105,7 +101,6 @@ pub async fn a_forgotten_chat_is_found_for_a_while<B: Body>(stage: Stage<B>) {
     index.forget(customer, chat, &[one]).await.unwrap();
     for agent in [one, two] {
         assert_eq!(all(index, customer, ChatList::Agent(agent)).await, [(Micros(4), chat)]);
-        assert_eq!(index.chats_len(customer, ChatList::Agent(agent)).await.unwrap(), 1);
     }
     // Forgetting what was never announced is nothing.
     index.forget(customer, ChatId::random(), &[one, AgentId::random()]).await.unwrap();
@@ -128,7 +123,6 @@ pub async fn a_buried_chat_is_in_no_list<B: Body>(stage: Stage<B>) {
         index.bury(customer, buried, &agents).await.unwrap();
         for list in [ChatList::Agent(agents[0]), ChatList::Agent(agents[1]), ChatList::Channels, ChatList::All] {
             assert_eq!(all(index, customer, list).await, [(Micros(3), kept)], "{list:?}");
-            assert_eq!(index.chats_len(customer, list).await.unwrap(), 1);
         }
     }
     stage.close().await;
@@ -151,7 +145,6 @@ pub async fn many_announce_at_once_and_all_are_listed<B: Body>(stage: Stage<B>) 
     let index = stage.store.index.as_ref();
     for (list, len) in [(ChatList::Agent(agent), 32), (ChatList::Channels, 16), (ChatList::All, 32)] {
         assert_eq!(all(index, customer, list).await.len(), len);
-        assert_eq!(index.chats_len(customer, list).await.unwrap(), len);
     }
     stage.close().await;
 }
@@ -162,6 +155,5 @@ pub async fn lists_are_there_after_opening_again<B: Body>(stage: Stage<B>) {
     let stage = stage.reopened().await;
     let list = ChatList::Agent(agent);
     assert_eq!(all(stage.store.index.as_ref(), customer, list).await, [(Micros(4), chat)]);
-    assert_eq!(stage.store.index.chats_len(customer, list).await.unwrap(), 1);
     stage.close().await;
 }

@@ -1,0 +1,67 @@
+//! The contract of the link: how a node hears what others wrote.
+
+use async_trait::async_trait;
+
+use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Message, Record};
+
+use super::Result;
+
+/// What a node hears from the store. One receiver per node: the fan-out.
+#[derive(Debug)]
+pub enum Heard {
+    /// Events of a chat that this node watches, as one commit made them.
+    Arrived(ChatKey, Vec<Arrival>),
+    /// Something about a customer that this node watches; `number` counts them 1, 2, 3, ...
+    Noticed { customer: CustomerId, number: u64, notice: Notice },
+    /// The link is up, and all that is watched is subscribed: what came between is not known.
+    Up,
+    /// The link is down: nothing is heard until the next [`Heard::Up`].
+    Down,
+}
+
+/// An event, with the message it is about as that is after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub record: Record,
+    /// For events that change an older message.
+    pub message: Option<Message>,
+}
+
+/// News about a customer, for all nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The chat may now, or soon, be of concern to these agents, and to those who watch everything.
+    Announced { chat: ChatId, agents: Vec<AgentId> },
+    /// A credential of the agent may have ended: look again.
+    AgentChanged { agent: AgentId },
+    /// An agent's record as JSON, for `agent_status_updated`.
+    AgentStatus { json: String },
+}
+
+/// A channel of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    Chat(ChatKey),
+    Customer(CustomerId),
+}
+
+/// The way by which nodes hear what others wrote.
+#[async_trait]
+pub trait Link: Send + Sync {
+    /// Hears these channels from now on. Returns once that is in force: whatever is committed
+    /// afterwards is heard, or missed together with a [`Heard::Up`]. While the link is down it
+    /// returns at once, and the channels are part of the next [`Heard::Up`].
+    async fn watch(&self, channels: Vec<Channel>);
+
+    /// Stops hearing them, some time soon.
+    fn unwatch(&self, channels: Vec<Channel>);
+
+    /// Tells all nodes that watch the customer, this one included.
+    async fn notify(&self, customer: CustomerId, notice: Notice) -> Result<()>;
+
+    /// The number of the customer's newest notice, 0 before the first.
+    async fn notices(&self, customer: CustomerId) -> Result<u64>;
+
+    /// Whether the link is up, and the store answers.
+    async fn healthy(&self) -> bool;
+}
