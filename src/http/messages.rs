@@ -100,7 +100,7 @@ fn whose(chat: Option<ChatId>, parent: Option<MessageId>) -> Result<Option<Whom>
             Some(_) | None => Err(elsewhere()),
         },
         (None, Some(parent)) => {
-            let unknown = || ApiError::new(Reason::TalkMessageNotFound, "parent_id: no such message");
+            let unknown = || ApiError::new(Reason::TalkMessageNotFound, "no such message");
             Ok(Some(Whom::Key(parent.locate().ok_or_else(unknown)?.0)))
         }
     }

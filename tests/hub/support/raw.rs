@@ -96,7 +96,10 @@ impl RawSocket {
     pub(crate) async fn subscribe(&mut self, agent: &Agent) {
         let frame = format!(r#"{{"type":"subscribe","topics":["{}"],"id":"here"}}"#, agent.topic());
         self.send(TEXT, frame.as_bytes()).await.expect("the hub takes the frame");
-        let answer = self.next().await.expect("an answer");
+        let mut answer = self.next().await.expect("an answer");
+        while answer.opcode != TEXT {
+            answer = self.next().await.expect("an answer");
+        }
         let text = String::from_utf8_lossy(&answer.payload);
         assert!(text.contains(r#""subscribed""#) && text.contains(r#""here""#), "{text}");
     }
