@@ -22,6 +22,8 @@ pub mod frame;
 pub mod idempotency;
 pub mod lists;
 mod looking;
+#[cfg(test)]
+mod properties;
 pub mod recent;
 pub mod registry;
 pub mod room;
