@@ -41,22 +41,25 @@ enum Step {
 
 /// A stream of bytes that ends in [`PayloadError::Overflow`] when a frame is announced that is too
 /// large, and rests after each frame.
-pub struct FrameGuard<S> {
+pub struct FrameGuard<S, R> {
     bytes: S,
+    /// Done once, when a frame is refused.
+    on_refusal: Option<R>,
     frame_bytes_max: u64,
     place: Place,
     /// What has come and is not passed on yet.
     rest: Bytes,
     /// Whether a frame has just been passed on whole.
     rests: bool,
-    refused: bool,
 }
 
-impl<S> FrameGuard<S> {
-    /// The bytes of one socket, in frames whose payload has at most so many bytes.
-    pub fn new(bytes: S, frame_bytes_max: usize) -> Self {
+impl<S, R: FnOnce()> FrameGuard<S, R> {
+    /// The bytes of one socket, in frames whose payload has at most so many bytes; a larger one has
+    /// `on_refusal` done.
+    pub fn new(bytes: S, frame_bytes_max: usize, on_refusal: R) -> Self {
         let frame_bytes_max = u64::try_from(frame_bytes_max).unwrap_or(u64::MAX);
-        Self { bytes, frame_bytes_max, place: Place::START, rest: Bytes::new(), rests: false, refused: false }
+        let on_refusal = Some(on_refusal);
+        Self { bytes, on_refusal, frame_bytes_max, place: Place::START, rest: Bytes::new(), rests: false }
     }
 
     /// Follows what has come up to the end of the frame.
@@ -98,11 +101,15 @@ fn length(head: &[u8]) -> Option<u64> {
     }
 }
 
-impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameGuard<S> {
+impl<S, R> Stream for FrameGuard<S, R>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    R: FnOnce() + Unpin,
+{
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.refused {
+        if self.on_refusal.is_none() {
             // Nothing more is read. The socket ends by being closed, once its peer was told why.
             return Poll::Pending;
         }
@@ -124,7 +131,9 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for FrameGuar
                 Poll::Ready(Some(Ok(self.rest.split_to(read))))
             }
             Step::TooLarge => {
-                self.refused = true;
+                if let Some(on_refusal) = self.on_refusal.take() {
+                    on_refusal();
+                }
                 self.rest = Bytes::new();
                 Poll::Ready(Some(Err(PayloadError::Overflow)))
             }
@@ -182,7 +191,7 @@ mod tests {
     /// What the decoder behind it sees: frames' lengths until the end or the refusal, and the most
     /// bytes that it held.
     fn decoded(chunks: Vec<Result<Bytes, PayloadError>>) -> (Vec<usize>, bool, usize) {
-        let mut guard = FrameGuard::new(stream::iter(chunks), MOST);
+        let mut guard = FrameGuard::new(stream::iter(chunks), MOST, || {});
         let (mut held, mut frames, mut most) = (BytesMut::new(), Vec::new(), 0);
         let mut context = Context::from_waker(Waker::noop());
         loop {
@@ -242,10 +251,13 @@ mod tests {
     #[test]
     fn after_a_refusal_nothing_is_read() {
         let chunks = vec![Ok(Bytes::from_static(&[0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0])), Ok(Bytes::from_static(b"x"))];
-        let mut guard = FrameGuard::new(stream::iter(chunks), MOST);
+        let mut told = 0;
+        let mut guard = FrameGuard::new(stream::iter(chunks), MOST, || told += 1);
         let mut context = Context::from_waker(Waker::noop());
         assert!(matches!(guard.poll_next_unpin(&mut context), Poll::Ready(Some(Err(PayloadError::Overflow)))));
         assert!(guard.poll_next_unpin(&mut context).is_pending());
         assert!(guard.bytes.size_hint().0 == 1);
+        drop(guard);
+        assert_eq!(told, 1);
     }
 }

@@ -54,11 +54,9 @@ pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpRespon
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
     let frame_bytes_max = shared.limits.frame_bytes_max;
     let line = request.conn_data::<Line>().cloned();
-    if line.is_none() {
-        return Err(ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node").into());
-    }
-    let actor = SessionActor::new(worker.0.clone(), verified, id, line);
-    let body = FrameGuard::new(body, frame_bytes_max);
+    let line = line.ok_or_else(|| ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node"))?;
+    let actor = SessionActor::new(worker.0.clone(), verified, id, Some(line.clone()));
+    let body = FrameGuard::new(body, frame_bytes_max, move || line.stop_reading());
     let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
     upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
         Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),

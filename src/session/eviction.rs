@@ -26,6 +26,13 @@ impl Line {
         }
     }
 
+    /// Reads nothing more than what has come. What is to be written still goes out; then the
+    /// connection ends, and does not wait for a peer that goes on sending.
+    pub fn stop_reading(&self) {
+        // A connection that has ended reads nothing either.
+        let _ = self.0.shutdown(Shutdown::Read);
+    }
+
     /// Ends the connection, whatever state it is in.
     pub fn cut(&self) {
         // One that has ended already cannot be ended again, and that is all that can go wrong.
