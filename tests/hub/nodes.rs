@@ -220,7 +220,8 @@ async fn refused_in_time(agent: &Agent, body: &Value) {
     let answer = agent.post_message(body).await;
     let took = begun.elapsed();
     answer.refused(503, "SERVICE_UNAVAILABLE");
-    assert!(took < WAIT + Duration::from_millis(500), "the refusal took {took:?}");
+    // The second is for the way there and back on a busy machine.
+    assert!(took < WAIT + Duration::from_secs(1), "the refusal took {took:?}");
 }
 
 /// What holds while Redis is away and afterwards, however it went.

@@ -201,7 +201,8 @@ async fn a_frame_announced_too_large_is_not_taken_in(hubs: Hubs) {
     }
     let grown = own[0].resident_bytes().saturating_sub(before) as usize;
     assert!(grown < 16 * MEBIBYTE, "the hub took in {grown} bytes of a frame that it will never accept");
-    assert!(sent < 64, "the hub goes on reading a frame that it will never accept");
+    // Not for being idle: that takes a minute.
+    assert!(matches!(socket.closed().await, None | Some(1009)));
 }
 
 /// A hub of its own for a test, with these settings changed.
