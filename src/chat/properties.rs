@@ -22,7 +22,7 @@ const BOUNDS: Bounds = Bounds { messages_max: 6, events_max: 9 };
 
 fn limits() -> Limits {
     let secret = ("TALK__AUTH__SECRET".to_owned(), "sixteen bytes or more".to_owned());
-    Settings::load(None, [secret].into_iter()).expect("settings").limits
+    Settings::load(None, [secret]).expect("settings").limits
 }
 
 fn agent(number: u8) -> AgentId {
