@@ -100,6 +100,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// When a write to Redis counts as done, and is answered.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// It is in the memory of the primary.
+    Memory,
+    /// It is on the disk of the primary.
+    Fsync,
+    /// It is in the memory of so many replicas.
+    Replicated,
+}
+
 /// Which body the store has, and how it is reached.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +145,14 @@ pub struct Store {
     pub subscribe_max: usize,
     /// Milliseconds between two probes of a connection to Redis.
     pub beat_ms: u64,
+    /// Milliseconds between two looks at where the servers of Redis are.
+    pub survey_ms: u64,
+    /// When a write to Redis counts as done.
+    pub durability: Durability,
+    /// Replicas that must have a write, with [`Durability::Replicated`].
+    pub replicas_min: u32,
+    /// Milliseconds that reaching the durability may take, less than `wait_ms`.
+    pub durable_ms: u64,
 }
 
 impl Store {

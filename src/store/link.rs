@@ -13,10 +13,11 @@ pub enum Heard {
     Arrived(ChatKey, Vec<Arrival>),
     /// Something about a customer that this node watches; `number` counts them 1, 2, 3, ...
     Noticed { customer: CustomerId, number: u64, notice: Notice },
-    /// The link is up, and all that is watched is subscribed: what came between is not known.
-    Up,
-    /// The link is down: nothing is heard until the next [`Heard::Up`].
-    Down,
+    /// These channels are heard, for the first time or again: what was said on them until now is
+    /// not known.
+    Again(Vec<Channel>),
+    /// The newest numbers of chats that some node committed to a moment ago.
+    Heads(Vec<(ChatKey, u64)>),
 }
 
 /// An event, with the message it is about as that is after it.
@@ -43,14 +44,16 @@ pub enum Notice {
 pub enum Channel {
     Chat(ChatKey),
     Customer(CustomerId),
+    /// Where chats stand, see [`Link::tell_heads`]. Watched by every node, without asking.
+    Heads,
 }
 
 /// The way by which nodes hear what others wrote.
 #[async_trait]
 pub trait Link: Send + Sync {
     /// Hears these channels from now on. Returns once that is in force: whatever is committed
-    /// afterwards is heard, or missed together with a [`Heard::Up`]. While the link is down it
-    /// returns at once, and the channels are part of the next [`Heard::Up`].
+    /// afterwards is heard, or missed together with a [`Heard::Again`]. While the link is down it
+    /// returns at once, and the channels are part of a [`Heard::Again`] when it is up.
     async fn watch(&self, channels: Vec<Channel>);
 
     /// Stops hearing them, some time soon.
@@ -61,6 +64,9 @@ pub trait Link: Send + Sync {
 
     /// The number of the customer's newest notice, 0 before the first.
     async fn notices(&self, customer: CustomerId) -> Result<u64>;
+
+    /// Tells all nodes where these chats stand, at most 1,000 at once. May be lost.
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()>;
 
     /// Whether the link is up, and the store answers.
     async fn healthy(&self) -> bool;

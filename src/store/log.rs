@@ -15,6 +15,10 @@ pub trait ChatLog: Send + Sync {
     /// Appends events and makes what follows from them true; see [`Commit`].
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError>;
 
+    /// Returns once all that is in the chat's log by now is kept at the durability that is set: for
+    /// answers that rest on what others wrote.
+    async fn assure(&self, chat: ChatKey) -> Result<()>;
+
     /// The chat as it is now, without its messages; `None` when there is none of this key.
     async fn load(&self, chat: ChatKey) -> Result<Option<Snapshot>>;
 

@@ -71,4 +71,7 @@ pub struct Opened {
     /// Awaited at exit, after the last call: ends what runs beside the store and leaves the data
     /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`].
     pub close: BoxFuture<'static, ()>,
+    /// Resolves when the hub cannot go on with this store, as was found out only now: the data is of
+    /// another layout, or the server refuses the credentials. Else never.
+    pub fatal: BoxFuture<'static, StoreError>,
 }
