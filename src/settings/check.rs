@@ -72,6 +72,9 @@ impl Settings {
             ("auth.hash_parallel_max", auth.hash_parallel_max as u64, 1, 256),
             ("chat.idle_secs", chat.idle_secs, 1, DAY_SECS),
             ("chat.beacon_secs", chat.beacon_secs, 1, 3_600),
+            ("chat.beacon_ms", chat.beacon_ms, 0, 60_000),
+            ("chat.beacon_times", u64::from(chat.beacon_times), 1, 100),
+            ("chat.beacon_chats_max", chat.beacon_chats_max as u64, 1, 1_000_000),
         ])
     }
 

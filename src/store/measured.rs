@@ -185,6 +185,10 @@ impl Link for Measured {
         timed("notices", self.0.link.notices(customer)).await
     }
 
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+        timed("tell_heads", self.0.link.tell_heads(heads)).await
+    }
+
     async fn healthy(&self) -> bool {
         self.0.link.healthy().await
     }

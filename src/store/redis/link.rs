@@ -1,9 +1,9 @@
 //! The link: the node's one subscriber connection, by which it hears what others wrote.
 //!
-//! Two tasks keep it. The keeper connects, subscribes to all that is watched, says `Up`, and from
+//! Two tasks keep it. The keeper connects, subscribes to all that is watched, says so, and from
 //! then on subscribes what is asked for and probes the connection. The reader hands on what
 //! arrives. Redis delivers at most once: whatever happens to the connection, what came between
-//! [`Heard::Down`] and [`Heard::Up`] is not known, and the log has it.
+//! its end and [`Heard::Again`] is not known, and the log has it.
 //!
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
@@ -26,7 +26,7 @@ use super::ear::{Change, Ear};
 use super::envelope;
 use super::keys::Keys;
 use super::lanes::{Again, Ask, Way, tells};
-use crate::model::CustomerId;
+use crate::model::{ChatKey, CustomerId};
 use crate::store::{Channel, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
 
@@ -69,6 +69,10 @@ impl Link for Body {
         cmd.arg(self.keys.notices(customer));
         let number: Option<u64> = decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)?;
         Ok(number.unwrap_or(0))
+    }
+
+    async fn tell_heads(&self, _: &[(ChatKey, u64)]) -> Result<()> {
+        Ok(())
     }
 
     async fn healthy(&self) -> bool {
@@ -128,9 +132,7 @@ impl Keeper {
                     let was_up = self.ear.down();
                     // The connection is gone with its wire; what it brought is handed on first.
                     let _ = reader.await;
-                    if was_up && self.heard.send(Heard::Down).await.is_err() {
-                        return;
-                    }
+                    metrics::gauge!(metric::LINK_UP).set(0.0);
                     match loss {
                         Loss::Deaf => return,
                         Loss::Lagging => {
@@ -170,16 +172,17 @@ impl Keeper {
     }
 
     /// Subscribes, says that the link is up, and keeps it so; returns when it is not.
-    async fn serve(&self, mut wire: Wire, up: oneshot::Sender<()>, failures: &mut u32) -> Loss {
+    async fn serve(&self, mut wire: Wire, up: oneshot::Sender<Vec<Channel>>, failures: &mut u32) -> Loss {
         match self.begin(&mut wire).await {
             Ok(()) => {}
             Err(loss) => return loss,
         }
         tracing::info!(channels = wire.subscribed.len(), "link to redis is up");
         *failures = 0;
+        metrics::gauge!(metric::LINK_UP).set(1.0);
         self.ear.rise();
         // The reader says so, in order with what it hears.
-        if up.send(()).is_err() {
+        if up.send(wire.subscribed.iter().copied().collect()).is_err() {
             return Loss::Deaf;
         }
         loop {
@@ -271,20 +274,24 @@ fn take(info: PushInfo, queue: &mpsc::Sender<Msg>, lost: &Lost) {
 }
 
 /// Hands on what arrives, from the moment the link is up until its connection is gone.
-async fn read(mut pushes: mpsc::Receiver<Msg>, when_up: oneshot::Receiver<()>, heard: mpsc::Sender<Heard>, keys: Keys) {
-    let mut when_up = when_up;
-    loop {
-        // Before `Up` nothing is said: whoever hears `Up` reads the log, and that has it.
+async fn read(
+    mut pushes: mpsc::Receiver<Msg>,
+    mut when_up: oneshot::Receiver<Vec<Channel>>,
+    heard: mpsc::Sender<Heard>,
+    keys: Keys,
+) {
+    let again = loop {
+        // Before `Again` nothing is said: whoever hears it reads the log, and that has it.
         tokio::select! {
             biased;
             up = &mut when_up => match up {
-                Ok(()) => break,
+                Ok(channels) => break channels,
                 Err(_) => return,
             },
             push = pushes.recv() => if push.is_none() { return },
         }
-    }
-    if heard.send(Heard::Up).await.is_err() {
+    };
+    if heard.send(Heard::Again(again)).await.is_err() {
         return;
     }
     while let Some(message) = pushes.recv().await {

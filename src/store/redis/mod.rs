@@ -175,7 +175,7 @@ pub async fn open(settings: &RedisSettings) -> Result<Opened> {
         engine.stop().await;
         ear.down();
     });
-    Ok(Opened { store, heard, close })
+    Ok(Opened { store, heard, close, fatal: Box::pin(std::future::pending()) })
 }
 
 /// The thread on which lanes and link live. It ends when it is told, and when neither the store
