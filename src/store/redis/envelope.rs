@@ -4,9 +4,11 @@
 //! `at(8) length(4) entry length(4) overlay replies(4)` of the older message that it changed, as
 //! that is now: who hears it needs no read. `commit.lua` writes it.
 //!
+//! A beacon is `version(1) (chat(8) number(8))*`.
+//!
 //! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
 
-use crate::model::{AgentId, ChatId, Event, Message, Micros};
+use crate::model::{AgentId, ChatId, ChatKey, Event, Message, Micros};
 use crate::store::codec::{self, Reader, Writer};
 use crate::store::{Arrival, Notice, Result, StoreError};
 
@@ -44,6 +46,29 @@ pub(crate) fn message(at: Micros, entry: &[u8], overlay: &[u8], replies: u32) ->
         return Err(StoreError::Corrupt("log entry that is no message".to_owned()));
     };
     Ok(Message { seq: record.seq, at, post, overlay: codec::read_overlay(overlay)?, replies })
+}
+
+/// A beacon.
+pub(crate) fn heads(heads: &[(ChatKey, u64)]) -> Vec<u8> {
+    let mut out = Writer::versioned();
+    for (chat, newest) in heads {
+        out.0.extend_from_slice(&chat.0.to_be_bytes());
+        out.0.extend_from_slice(&newest.to_be_bytes());
+    }
+    out.0
+}
+
+/// Reads a beacon.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for another version, and for anything that is not a beacon.
+pub(crate) fn read_heads(bytes: &[u8]) -> Result<Vec<(ChatKey, u64)>> {
+    let mut input = Reader::versioned(bytes, "beacon")?;
+    let mut heads = Vec::new();
+    while !input.is_empty() {
+        heads.push((ChatKey(input.u64()?), input.u64()?));
+    }
+    Ok(heads)
 }
 
 fn four(input: &mut Reader<'_>) -> Result<u32> {

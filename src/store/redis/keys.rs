@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `P{chat}:e` | the chat's commits, see `envelope` |
 //! | `P{customer}:e` | the customer's notices |
+//! | `P heads` | beacons: where chats stand that were written to lately |
 //!
 //! The tag of a chat is its key in 16 hex digits, that of a customer its id in 32: whatever one
 //! script touches lives in one slot of a cluster, and a tag tells which of the two it is. The
@@ -132,6 +133,11 @@ impl Keys {
             Channel::Chat(chat) => self.chat(chat, "e"),
             Channel::Customer(customer) => self.customer(customer, "e"),
         }
+    }
+
+    /// The channel of the beacons, which every node hears.
+    pub(crate) fn heads(&self) -> String {
+        format!("{}heads", self.prefix)
     }
 
     /// Which channel this name is; `None` when it is none of ours.

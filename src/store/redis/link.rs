@@ -71,7 +71,10 @@ impl Link for Body {
         Ok(number.unwrap_or(0))
     }
 
-    async fn tell_heads(&self, _: &[(ChatKey, u64)]) -> Result<()> {
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+        let mut cmd = redis::cmd("PUBLISH");
+        cmd.arg(self.keys.heads()).arg(envelope::heads(heads));
+        self.lanes.ask(Way::Write(0), Again::Fine, Ask::Command(cmd)).await?;
         Ok(())
     }
 
@@ -200,6 +203,7 @@ impl Keeper {
 
     /// Subscribes all that is watched, also what is asked for meanwhile.
     async fn begin(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
+        wire.connection.subscribe(self.keys.heads()).await?;
         loop {
             let missing = self.ear.missing(&wire.subscribed);
             if missing.is_empty() {
@@ -306,6 +310,10 @@ async fn read(
 fn understood(keys: &Keys, message: &Msg) -> Option<Heard> {
     let name = message.get_channel_name();
     let payload = message.get_payload_bytes();
+    if name == keys.heads() {
+        let heads = envelope::read_heads(payload);
+        return heads.inspect_err(|error| tracing::error!(%error, "beacon not understood")).ok().map(Heard::Heads);
+    }
     let news = match keys.read_channel(name.as_bytes())? {
         Channel::Chat(chat) => envelope::read_commit(payload).map(|arrivals| Heard::Arrived(chat, arrivals)),
         Channel::Customer(customer) => {
