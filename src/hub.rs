@@ -21,6 +21,7 @@ use crate::chat::registry::{Chats, Whom};
 use crate::demo::{Demo, DemoError};
 use crate::fanout::desk::{Delivery, Desks};
 use crate::fanout::ear::Ear;
+use crate::fanout::heads::Heads;
 use crate::files::{Files, FilesError};
 use crate::http::State;
 use crate::http::api::{self, ApiText};
@@ -74,6 +75,7 @@ pub struct Hub {
     shared: Arc<Shared>,
     drain: Duration,
     close: BoxFuture<'static, ()>,
+    fatal: BoxFuture<'static, StoreError>,
 }
 
 /// Asks a chat who is in it, for files.
@@ -106,10 +108,13 @@ impl Hub {
         let ear = Ear::new(Arc::clone(&store.link), desks.clone());
         let beacon = Duration::from_secs(settings.chat.beacon_secs);
         actix::spawn(ear.clone().listen(heard, beacon));
+        let heads = Heads::new((&settings.chat).into());
+        actix::spawn(heads.clone().tell(Arc::clone(&store.link)));
         let limits = Arc::new(settings.limits.clone());
         let deps = Arc::new(Deps {
             store: store.clone(),
             ear: ear.clone(),
+            heads,
             desks: desks.clone(),
             limits: Arc::clone(&limits),
             wait: settings.store.wait(),
@@ -141,7 +146,7 @@ impl Hub {
         let rooms = Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone() };
         let (server, address) = serve(settings, rooms)?;
         let drain = Duration::from_secs(settings.server.drain_secs);
-        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close })
+        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close, fatal: opened.fatal })
     }
 
     /// Where it listens.
@@ -162,9 +167,9 @@ impl Hub {
     /// one, at once.
     ///
     /// # Errors
-    /// The server broke off.
+    /// The server broke off, or the store turned out to be none that this hub can use.
     pub async fn run_until_stopped(self) -> Result<(), HubError> {
-        let Self { server, chats, desks, shared, drain, close, .. } = self;
+        let Self { server, chats, desks, shared, drain, close, fatal, .. } = self;
         let handle = server.handle();
         let mut signals = Signals::listen();
         let told_twice = async {
@@ -175,13 +180,14 @@ impl Hub {
                 () = signals.next() => tracing::info!("told again: leaving at once"),
             }
         };
-        tokio::select! {
-            served = server => served?,
-            () = told_twice => {}
-        }
+        let ended = tokio::select! {
+            served = server => served.map_err(HubError::from),
+            () = told_twice => Ok(()),
+            error = fatal => Err(error.into()),
+        };
         chats.close();
         close.await;
-        Ok(())
+        ended
     }
 }
 

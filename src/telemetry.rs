@@ -140,6 +140,11 @@ metrics! {
     gauge LINK_WAITING = "talk_link_waiting", "Messages from Redis that wait for this hub";
     counter LINK_LOSSES = "talk_link_losses_total", "Times the link to Redis ended; reason = lost, lagging";
     histogram LINK_LAG = "talk_link_lag_seconds", "From the commit of an event, by the store's clock, to its delivery here";
+    gauge STORE_SERVERS = "talk_store_servers", "Servers of Redis that hold data, as the hub knows them";
+    counter STORE_REDIRECTS = "talk_store_redirects_total", "Calls that a server of Redis refused for now and that were sent again; reason = moved, ask, loading, down, readonly, busy, noreplicas";
+    counter STORE_FAILOVERS = "talk_store_failovers_total", "Servers of Redis that ceased to hold data";
+    counter DURABILITY_MISSES = "talk_durability_misses_total", "Writes answered 503 because store.durability was not reached in time";
+    histogram DURABLE_SECONDS = "talk_durable_seconds", "Time that store.durability took beyond the answer of Redis";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
     counter HTTP_REQUESTS = "talk_http_requests_total", "Requests answered; method, route = its pattern, status";

@@ -10,14 +10,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
 
 use crate::fanout::desk::{Delivery, DeskId, Desks};
-use crate::fanout::ear::{Arrived, Ear, Reconnected};
+use crate::fanout::ear::Ear;
+use crate::fanout::heads::Heads;
 use crate::model::{ChatKey, Event, Limits};
 use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
@@ -28,13 +29,15 @@ use super::frame::outgoing;
 use super::registry::Chats;
 use super::room::{Bounds, Room, Step};
 
-/// How long a gap may fill itself from the link before the log is read.
-const GAP_PATIENCE: Duration = Duration::from_millis(40);
+/// How long what is missing may come over the link before the log is read.
+pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(40);
 
 /// What every chat of a node shares.
 pub struct Deps {
     pub store: Store,
     pub ear: Ear,
+    /// Told of every commit, so that the other nodes hear how far this one wrote.
+    pub heads: Heads,
     pub desks: Desks,
     pub limits: Arc<Limits>,
     /// How long a call may wait for the store.
@@ -95,6 +98,10 @@ pub struct ChatActor {
     handing_in: bool,
     /// Set by the ear when an event could not be handed over.
     pub(super) behind: Arc<AtomicBool>,
+    /// Number of the newest event of the room, for the ear.
+    pub(super) newest: Arc<AtomicU64>,
+    /// The newest number that a beacon told since they were last held against the room; 0: none did.
+    pub(super) told: u64,
     pub(super) watching: bool,
     /// Whether events may have been missed, so that a look that finds some has filled a hole.
     pub(super) suspicious: bool,
@@ -121,7 +128,9 @@ impl ChatActor {
             desks: HashMap::new(),
             backlog: VecDeque::new(),
             handing_in: false,
-            behind: Arc::new(AtomicBool::new(false)),
+            behind: Arc::default(),
+            newest: Arc::default(),
+            told: 0,
             watching: false,
             suspicious: false,
             used: Instant::now(),
@@ -179,6 +188,7 @@ impl ChatActor {
     }
 
     fn hand_on(&mut self, arrival: &Arrival, ctx: &mut Context<Self>) {
+        self.note_newest();
         if self.desks.is_empty() {
             return;
         }
@@ -196,6 +206,15 @@ impl ChatActor {
         for desk in desks {
             self.send(desk, Delivery::Event(Arc::clone(&out)), ctx);
         }
+    }
+
+    /// Writes down for the ear how far the room has come.
+    pub(super) fn note_newest(&self) {
+        self.newest.store(self.head_seq(), Ordering::Release);
+    }
+
+    pub(super) fn head_seq(&self) -> u64 {
+        self.room.as_ref().map_or(0, |room| room.head().seq)
     }
 
     pub(super) fn tell_all(&mut self, what: impl Fn() -> Delivery, ctx: &mut Context<Self>) {
@@ -280,27 +299,6 @@ impl Drop for ChatActor {
                 tracing::error!(chat = %self.key, "sockets could not be told that their chat broke off");
             }
         }
-    }
-}
-
-impl Handler<Arrived> for ChatActor {
-    type Result = ();
-
-    fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
-        self.take(arrived.0, ctx);
-        if self.behind.swap(false, Ordering::AcqRel) {
-            self.suspicious = true;
-            self.look(ctx);
-        }
-    }
-}
-
-impl Handler<Reconnected> for ChatActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Reconnected, ctx: &mut Self::Context) {
-        self.suspicious = true;
-        self.look(ctx);
     }
 }
 

@@ -207,6 +207,9 @@ impl ChatActor {
             metrics::counter!(metric::SENDS).increment(1);
         }
         let message = arrivals.first().and_then(|arrival| arrival.message.clone());
+        if let Some(newest) = committed.records.last() {
+            self.deps.heads.written(self.key, newest.seq);
+        }
         if self.room.is_none() {
             self.begin(commit.chat, arrivals.first().cloned(), ctx);
         }

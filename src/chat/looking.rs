@@ -141,6 +141,8 @@ impl ChatActor {
         let ear = (!std::mem::replace(&mut self.watching, true)).then(|| ChatEar {
             arrived: ctx.address().recipient(),
             reconnected: ctx.address().recipient(),
+            told: ctx.address().recipient(),
+            newest: Arc::clone(&self.newest),
             behind: Arc::clone(&self.behind),
         });
         let looked = async move {
@@ -216,10 +218,14 @@ impl ChatActor {
                 let (chat, head) = (snapshot.chat.id, snapshot.head.seq);
                 let members = members(&snapshot.roster);
                 self.replace(*snapshot);
+                if std::mem::take(&mut self.suspicious) {
+                    metrics::counter!(metric::HOLES_REPAIRED).increment(1);
+                }
                 self.tell_all(|| Delivery::Leapt { chat, head, members: Arc::clone(&members) }, ctx);
             }
             Seen::Rewritten(snapshot) => self.rewritten(snapshot.map(|snapshot| *snapshot), ctx),
         }
+        self.note_newest();
     }
 
     fn replace(&mut self, snapshot: Snapshot) {

@@ -19,6 +19,7 @@ mod asking;
 pub mod command;
 pub mod following;
 pub mod frame;
+mod hearing;
 pub mod idempotency;
 pub mod lists;
 mod looking;

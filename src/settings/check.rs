@@ -61,6 +61,9 @@ impl Settings {
             ("store.link_queue_max", store.link_queue_max as u64, 16, 10_000_000),
             ("store.subscribe_max", store.subscribe_max as u64, 1, 1_000),
             ("store.beat_ms", store.beat_ms, 100, 60_000),
+            ("store.survey_ms", store.survey_ms, 100, 60_000),
+            ("store.replicas_min", u64::from(store.replicas_min), 1, 16),
+            ("store.durable_ms", store.durable_ms, 1, 60_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
@@ -72,6 +75,9 @@ impl Settings {
             ("auth.hash_parallel_max", auth.hash_parallel_max as u64, 1, 256),
             ("chat.idle_secs", chat.idle_secs, 1, DAY_SECS),
             ("chat.beacon_secs", chat.beacon_secs, 1, 3_600),
+            ("chat.beacon_ms", chat.beacon_ms, 0, 60_000),
+            ("chat.beacon_times", u64::from(chat.beacon_times), 1, 100),
+            ("chat.beacon_chats_max", chat.beacon_chats_max as u64, 1, 1_000_000),
         ])
     }
 
@@ -126,10 +132,16 @@ impl Settings {
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(plain) {
             return wrong("store.prefix", "must be 1 to 64 letters, digits and -_.: characters");
         }
+        if self.store.durable_ms >= self.store.wait_ms {
+            return wrong("store.durable_ms", "must be less than store.wait_ms");
+        }
         if self.store.kind == StoreKind::Redis {
             // What is wrong with the rest is said when it is opened, without the password in it.
             let scheme = self.store.url.expose().split_once("://").map(|(scheme, _)| scheme);
-            if !matches!(scheme, Some("redis" | "rediss" | "redis+sentinel" | "redis+cluster")) {
+            if !matches!(
+                scheme,
+                Some("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster" | "rediss+cluster")
+            ) {
                 return wrong("store.url", "must begin with redis:// or rediss://");
             }
         }

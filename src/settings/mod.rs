@@ -241,6 +241,12 @@ pub struct Chat {
     pub idle_secs: u64,
     /// Seconds between two looks at a watched chat's newest position.
     pub beacon_secs: u64,
+    /// Milliseconds between two beacons to all nodes about what was committed here; 0: none.
+    pub beacon_ms: u64,
+    /// Beacons that tell of one commit.
+    pub beacon_times: u32,
+    /// Chats that wait to be told of in a beacon.
+    pub beacon_chats_max: usize,
 }
 
 /// What is logged.

@@ -13,10 +13,11 @@ pub enum Heard {
     Arrived(ChatKey, Vec<Arrival>),
     /// Something about a customer that this node watches; `number` counts them 1, 2, 3, ...
     Noticed { customer: CustomerId, number: u64, notice: Notice },
-    /// These channels are heard, for the first time or again: what was said on them until now is
-    /// not known.
+    /// These channels are heard again, or for the first time since the link, or the part of it
+    /// that carries them, was away: what was said on them meanwhile is not known.
     Again(Vec<Channel>),
-    /// The newest numbers of chats that some node committed to a moment ago.
+    /// The newest numbers of chats that another node, or this one, committed to a moment ago.
+    /// Also of chats that this node does not watch.
     Heads(Vec<(ChatKey, u64)>),
 }
 
@@ -39,12 +40,15 @@ pub enum Notice {
     AgentStatus { json: String },
 }
 
+/// Chats that one call of [`Link::tell_heads`] tells of at most.
+pub const HEADS_MAX: usize = 1_000;
+
 /// A channel of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
     Chat(ChatKey),
     Customer(CustomerId),
-    /// Where chats stand, see [`Link::tell_heads`]. Watched by every node, without asking.
+    /// Where chats stand, see [`Link::tell_heads`]. Every node hears it without asking.
     Heads,
 }
 
@@ -52,8 +56,8 @@ pub enum Channel {
 #[async_trait]
 pub trait Link: Send + Sync {
     /// Hears these channels from now on. Returns once that is in force: whatever is committed
-    /// afterwards is heard, or missed together with a [`Heard::Again`]. While the link is down it
-    /// returns at once, and the channels are part of a [`Heard::Again`] when it is up.
+    /// afterwards is heard, or missed together with a [`Heard::Again`] that names the channel. While
+    /// the link is down it returns at once, and the channels are part of the next [`Heard::Again`].
     async fn watch(&self, channels: Vec<Channel>);
 
     /// Stops hearing them, some time soon.
@@ -65,7 +69,8 @@ pub trait Link: Send + Sync {
     /// The number of the customer's newest notice, 0 before the first.
     async fn notices(&self, customer: CustomerId) -> Result<u64>;
 
-    /// Tells all nodes where these chats stand, at most 1,000 at once. May be lost.
+    /// Tells all nodes where these chats stand, at most [`HEADS_MAX`] at once. It may be lost, like
+    /// anything that is said over the link, and it may come to the node that tells it too.
     async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()>;
 
     /// Whether the link is up, and the store answers.

@@ -50,6 +50,10 @@ impl ChatLog for Measured {
         done
     }
 
+    async fn assure(&self, chat: ChatKey) -> Result<()> {
+        timed("assure", self.0.log.assure(chat)).await
+    }
+
     async fn load(&self, chat: ChatKey) -> Result<Option<Snapshot>> {
         timed("load", self.0.log.load(chat)).await
     }
@@ -183,6 +187,10 @@ impl Link for Measured {
 
     async fn notices(&self, customer: CustomerId) -> Result<u64> {
         timed("notices", self.0.link.notices(customer)).await
+    }
+
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+        timed("tell_heads", self.0.link.tell_heads(heads)).await
     }
 
     async fn healthy(&self) -> bool {

@@ -37,7 +37,7 @@ pub mod records;
 pub mod redis;
 
 pub use index::{Around, ChatIndex, ChatList, Scope};
-pub use link::{Arrival, Channel, Heard, Link, Notice};
+pub use link::{Arrival, Channel, HEADS_MAX, Heard, Link, Notice};
 pub use log::{ChatLog, Commit, CommitError, Committed, Entry, Expect, Page, Side, Snapshot, Touch};
 pub use records::{List, NewRecord, Records, Row, Table};
 
@@ -71,7 +71,7 @@ pub struct Opened {
     /// Awaited at exit, after the last call: ends what runs beside the store and leaves the data
     /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`].
     pub close: BoxFuture<'static, ()>,
-    /// Resolves when the hub cannot go on with this store, as was found out only now: the data is of
-    /// another layout, or the server refuses the credentials. Else never.
+    /// Ends when it turns out later that the store can never be used: data of another schema,
+    /// refused credentials. Pending for as long as there is nothing of the kind.
     pub fatal: BoxFuture<'static, StoreError>,
 }

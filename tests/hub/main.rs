@@ -16,6 +16,7 @@ mod errors; // every reason for a refusal, as a snapshot
 mod files; // uploads and downloads
 mod health; // alive, ready, counted, drained
 mod history; // paging: nothing skipped, nothing twice
+mod holes; // what is lost on the way is read from the log, soon
 mod hostile; // a hundred thousand generated requests
 mod idempotency; // the same call again
 mod identity_provider; // tokens of somebody else, by their public keys

@@ -60,12 +60,7 @@ impl Level {
         Some(sender)
     }
 
-    async fn assure(
-        self,
-        means: Means,
-        mut connection: MultiplexedConnection,
-        mut waiting: mpsc::Receiver<Assurance>,
-    ) {
+    async fn assure(self, means: Means, mut connection: MultiplexedConnection, mut waiting: mpsc::Receiver<Assurance>) {
         while let Some(first) = waiting.recv().await {
             let mut batch = vec![first];
             while let Ok(next) = waiting.try_recv() {

@@ -136,10 +136,7 @@ fn permitted(answer: Result<Value, RedisError>) -> Result<Option<Value>, RedisEr
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError)
-            ) =>
+            if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError)) =>
         {
             Ok(None)
         }

@@ -119,7 +119,9 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
         ErrorKind::Server(Kind::ReadOnly) => Fate::Refused("readonly"),
         // Redis has no code for what a script meets when a slot is on its way, or its cluster down.
         ErrorKind::Server(Kind::ResponseError)
-            if error.detail().is_some_and(|text| text.contains("non local key") || text.contains("cluster is down")) =>
+            if error
+                .detail()
+                .is_some_and(|text| text.contains("non local key") || text.contains("cluster is down")) =>
         {
             Fate::Refused("ask")
         }

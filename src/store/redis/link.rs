@@ -152,7 +152,7 @@ impl Keeper {
         *failures = 0;
         self.hearing.changed();
         // The reader says so, in order with what it hears.
-        if up.send(wire.subscribed.iter().copied().collect()).is_err() {
+        if up.send(for_the_hub(wire.subscribed.iter())).is_err() {
             return Loss::Deaf;
         }
         loop {
@@ -201,7 +201,8 @@ impl Keeper {
             sleep(REFUSED).await;
             self.ear.put_back(&refused, later, waiting);
         }
-        if !adopted.is_empty() && self.hearing.heard.send(Heard::Again(adopted.into_iter().collect())).await.is_err() {
+        let again = for_the_hub(adopted.iter());
+        if !again.is_empty() && self.hearing.heard.send(Heard::Again(again)).await.is_err() {
             return Err(Loss::Deaf);
         }
         let fewer: Vec<Channel> = fewer.into_iter().filter(|channel| wire.subscribed.remove(channel)).collect();
@@ -217,6 +218,11 @@ impl Keeper {
         }
         Ok(())
     }
+}
+
+/// Where chats stand is told again and again: that some of it was missed is no news.
+fn for_the_hub<'a>(channels: impl Iterator<Item = &'a Channel>) -> Vec<Channel> {
+    channels.copied().filter(|channel| *channel != Channel::Heads).collect()
 }
 
 /// Hands on what arrives, from the moment the link is up until its connection is gone.

@@ -271,13 +271,15 @@ async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mp
     runtime.spawn(admission.run());
     let ready = async {
         let mut admitted = servers.admitted.clone();
-        let known = admitted.wait_for(|known| *known).await.is_ok();
+        if admitted.wait_for(|known| *known).await.is_err() {
+            // Refused: why is told by `fatal`.
+            return std::future::pending().await;
+        }
         // What is watched next is then in force at once.
         hearing.risen().await;
-        known
     };
     tokio::select! {
-        _ = ready => {}
+        () = ready => {}
         Some(error) = fatal.recv() => return Err(error),
         () = tokio::time::sleep(Duration::from_millis(settings.connect_ms)) => {
             tracing::warn!("redis does not answer yet; calls are answered 503 until it does");

@@ -292,8 +292,7 @@ mod tests {
             row(0, 8_191, primary(bulk("10.0.0.1"), 7001)),
         ]);
         let said_by = ("10.0.0.9".to_owned(), 7000);
-        let expected =
-            vec![(0, 8_191, ("10.0.0.1".to_owned(), 7001)), (8_192, 16_383, ("10.0.0.9".to_owned(), 7002))];
+        let expected = vec![(0, 8_191, ("10.0.0.1".to_owned(), 7001)), (8_192, 16_383, ("10.0.0.9".to_owned(), 7002))];
         assert_eq!(read_slots(&said_by, answer), Some(expected));
         assert_eq!(read_slots(&said_by, Value::Array(Vec::new())), None, "a server that knows nothing has no say");
         assert_eq!(read_slots(&said_by, Value::Nil), None);

@@ -105,9 +105,9 @@ impl Wire {
     pub(crate) async fn subscribe(&mut self, channels: &[Channel], keys: &Keys) -> Result<Vec<Channel>, Loss> {
         let mut refused = Vec::new();
         for chunk in channels.chunks(self.bounds.subscribe_max) {
-            let names = chunk.iter().map(|channel| keys.channel(*channel)).collect();
+            let names: Vec<String> = chunk.iter().map(|channel| keys.channel(*channel)).collect();
             if !self.sharded {
-                self.connection.subscribe::<Vec<String>>(names).await?;
+                self.connection.subscribe(names).await?;
                 self.subscribed.extend(chunk);
                 continue;
             }
@@ -140,11 +140,7 @@ impl Wire {
     }
 
     /// One command for each name, all sent at once: each name has its own slot.
-    async fn each(
-        &mut self,
-        command: &str,
-        names: Vec<String>,
-    ) -> Result<Vec<Result<Value, RedisError>>, Loss> {
+    async fn each(&mut self, command: &str, names: Vec<String>) -> Result<Vec<Result<Value, RedisError>>, Loss> {
         let _asking = Asking::begin(&self.signs);
         let answers = names.iter().map(|name| {
             let mut connection = self.connection.clone();

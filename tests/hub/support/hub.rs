@@ -186,6 +186,15 @@ impl TestHub {
         ["stdout", "stderr"].map(|name| std::fs::read_to_string(self.dir.join(name)).unwrap_or_default()).concat()
     }
 
+    /// A sample of `/metrics`, by its name and labels; 0 while there is none.
+    pub(crate) async fn metric(&self, sample: &str) -> u64 {
+        let url = format!("{}/metrics", self.base);
+        let answer = in_time("the metrics", async { reqwest::get(&url).await?.text().await }).await;
+        let text = answer.expect("the metrics are read");
+        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
+    }
+
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process is there");
