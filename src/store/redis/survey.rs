@@ -1,18 +1,20 @@
 //! The survey: keeps the map of the servers true.
 //!
 //! It looks at the start, every `survey_ms`, and at once when somebody doubts the map: a server
-//! was lost, refused, or said that a slot is another's. What is asked is asked of several, and
-//! most of them decide: one that was cut off from the others does not.
+//! was lost, refused, or said that a slot is another's, or a sentinel told of a new primary. What
+//! is asked is asked of several: the newest configuration decides, or most of them do, so that one
+//! that was cut off from the others does not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::address::{Address, Place, Topology, place};
 use super::durability::Level;
@@ -55,6 +57,11 @@ pub(crate) struct Survey {
 
 impl Survey {
     pub(crate) async fn run(mut self) {
+        if matches!(self.address.topology, Topology::Sentinel { .. }) {
+            for sentinel in &self.address.named {
+                tokio::spawn(listen(self.address.of_sentinel(sentinel), self.bounds, self.doubts.clone()));
+            }
+        }
         let mut failures = 0;
         loop {
             let looked = Instant::now();
@@ -167,19 +174,24 @@ impl Survey {
         self.map.send_replace(map);
     }
 
+    /// The primary of the newest configuration: a sentinel that was cut off has an older one, and
+    /// the one that leads a failover is the first to have a newer one.
     async fn ask_sentinels(&mut self, primary: &str) -> Result<Place> {
-        let mut cmd = redis::cmd("SENTINEL");
-        cmd.arg("GET-MASTER-ADDR-BY-NAME").arg(primary);
+        let ask = |what: &str| redis::cmd("SENTINEL").arg(what).arg(primary).to_owned();
         let sentinels = self.address.named.clone();
-        let answers = self.ask_all(&sentinels, &cmd, true).await;
+        let answers = self.ask_all(&sentinels, &[ask("MASTER"), ask("GET-MASTER-ADDR-BY-NAME")], true).await;
         if answers.is_empty() {
-            return Err(StoreError::Unavailable("no sentinel answers".to_owned()));
+            return Err(StoreError::Unavailable(format!("no sentinel answers that knows a primary named {primary}")));
         }
-        let named = answers.into_iter().filter_map(|(_, answer)| {
-            let (host, port): (String, u16) = redis::from_redis_value(answer).ok()?;
-            Some((host, port))
+        let named = answers.into_iter().filter_map(|(_, mut answers)| {
+            let place: Place = redis::from_redis_value(answers.pop()?).ok()?;
+            let state: HashMap<String, String> = redis::from_redis_value(answers.pop()?).ok()?;
+            Some((state.get("config-epoch")?.parse::<u64>().ok()?, place))
         });
-        most(named).ok_or_else(|| StoreError::Unavailable(format!("no sentinel knows a primary named {primary}")))
+        let named: Vec<(u64, Place)> = named.collect();
+        let newest = named.iter().map(|(epoch, _)| *epoch).max();
+        let places = named.into_iter().filter(|(epoch, _)| Some(*epoch) == newest).map(|(_, place)| place);
+        most(places).ok_or_else(|| StoreError::Unavailable(format!("no sentinel says where {primary} is")))
     }
 
     async fn ask_cluster(&mut self) -> Result<Ranges> {
@@ -193,14 +205,19 @@ impl Survey {
             }
         }
         members.truncate(ASKED_MAX);
-        let answers = self.ask_all(&members, &cmd, false).await;
+        let answers = self.ask_all(&members, &[cmd], false).await;
         let asked = members.len();
-        let views = answers.into_iter().filter_map(|(place, answer)| read_slots(&place, answer));
+        let views = answers.into_iter().filter_map(|(place, mut answer)| read_slots(&place, answer.pop()?));
         most(views).ok_or_else(|| StoreError::Unavailable(format!("none of {asked} servers knows the cluster")))
     }
 
     /// Asks all of them at once, each within the time that a connection may take.
-    async fn ask_all(&mut self, places: &[Place], cmd: &redis::Cmd, sentinels: bool) -> Vec<(Place, Value)> {
+    async fn ask_all(
+        &mut self,
+        places: &[Place],
+        commands: &[redis::Cmd],
+        sentinels: bool,
+    ) -> Vec<(Place, Vec<Value>)> {
         let limit = self.bounds.connect;
         let asked = places.iter().map(|place| {
             let open = self.asking.get(place).cloned();
@@ -216,8 +233,11 @@ impl Survey {
                             Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?
                         }
                     };
-                    let answer = connection.req_packed_command(cmd).await?.extract_error()?;
-                    Ok::<_, redis::RedisError>((connection, answer))
+                    let mut answers = Vec::with_capacity(commands.len());
+                    for command in commands {
+                        answers.push(connection.req_packed_command(command).await?.extract_error()?);
+                    }
+                    Ok::<_, redis::RedisError>((connection, answers))
                 });
                 (place.clone(), answer.await)
             }
@@ -236,6 +256,26 @@ impl Survey {
         }
         self.asking.retain(|place, _| places.contains(place));
         answers
+    }
+}
+
+/// Listens to a sentinel for a change of the primary, so that it is not only noticed at the next look.
+async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: mpsc::Sender<Doubt>) {
+    let mut failures = 0;
+    loop {
+        failures += 1;
+        if let Ok(client) = Client::open(info.clone())
+            && let Ok(Ok(mut link)) = timeout(bounds.connect, client.get_async_pubsub()).await
+            && link.subscribe(&["+promoted-slave", "+switch-master"]).await.is_ok()
+        {
+            failures = 1;
+            let mut news = link.on_message();
+            while news.next().await.is_some() {
+                // Full: it is being looked at.
+                let _ = doubts.try_send(Doubt::Lost);
+            }
+        }
+        sleep(bounds.backoff.jittered(failures)).await;
     }
 }
 
