@@ -152,7 +152,7 @@ impl ChatActor {
         };
         match decision {
             Decision::Answer(_) | Decision::Refuse(_) if !fresh => self.after_look(Job::Ask(ask), ctx),
-            Decision::Answer(answer) => self.answer(ask, answer, ctx),
+            Decision::Answer(answer) => self.assure_then_answer(ask, answer, ctx),
             Decision::Refuse(error) => self.refuse(ask, error, ctx),
             Decision::Need(at) => self.fetch(ask, at, fresh, ctx),
             Decision::Commit(_) if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
@@ -165,11 +165,26 @@ impl ChatActor {
                     ask.turn = Some(turn);
                 }
                 let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
-                commit.retry_after = Some(*ask.since.get_or_insert(newest));
+                // A history that was rewritten may end before what an earlier attempt went by. What
+                // that attempt made went with it.
+                let since = ask.since.map_or(newest, |since| since.min(newest));
+                ask.since = Some(since);
+                commit.retry_after = Some(since);
                 ask.found = None;
                 self.commit(ask, commit, ctx);
             }
         }
+    }
+
+    /// Answers without a commit, by what stands in the log: once that is as durable as a commit of
+    /// one's own would be.
+    fn assure_then_answer(&mut self, ask: Box<Ask>, answer: Answer, ctx: &mut Context<Self>) {
+        let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
+        let assured = async move { log.assure(key).await };
+        ctx.spawn(wrap_future(assured).map(move |assured, actor: &mut Self, ctx| match assured {
+            Ok(()) => actor.answer(ask, answer, ctx),
+            Err(error) => actor.refuse(ask, error.into(), ctx),
+        }));
     }
 
     fn fetch(&mut self, mut ask: Box<Ask>, at: Micros, fresh: bool, ctx: &mut Context<Self>) {
@@ -284,6 +299,7 @@ impl ChatActor {
                 let Some(last) = records.last() else { return Ok((next - 1, None)) };
                 next = last.seq + 1;
                 if let Some(found) = records.into_iter().find(|record| record.nonce == nonce) {
+                    store.log.assure(key).await?;
                     return Ok((next - 1, with_messages(&store, key, vec![found]).await?.pop()));
                 }
             }

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros};
+use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros, Nonce};
 use talk_hub::store::redis::{self as body, RedisSettings};
-use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
+use talk_hub::store::{Around, Channel, ChatList, Commit, Heard, Opened, Scope, Side, StoreError};
 use uuid::Uuid;
 
 use crate::suite::{Body, PATIENCE, POLL_EVERY, Stage, entry, said};
@@ -169,6 +169,30 @@ async fn holds(connection: &mut redis::aio::MultiplexedConnection, bytes: &[u8])
         }
     }
     false
+}
+
+/// A failover can lose the claim of an idempotency key, which lives with the customer, and keep the event.
+#[tokio::test]
+async fn the_event_of_an_idempotency_key_is_known_without_its_claim() {
+    let stage = Stage::<Prefix>::set().await;
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    let mut commit = talk.commit_of(vec![entry(Event::MessageCreated(said("once")))]).await;
+    commit.entries.push(entry(Event::MessageCreated(said("with it"))));
+    commit.entries[0].nonce = Nonce::of_key(7);
+    let made = talk.commit(&commit).await.unwrap();
+    for number in 0..300 {
+        talk.say(&format!("others {number}")).await;
+    }
+    // Nobody knows any more where to look.
+    let newest = talk.log().await.len() as u64;
+    for retry_after in [None, Some(newest)] {
+        let again = talk.commit(&Commit { retry_after, ..commit.clone() }).await.unwrap();
+        assert!(again.repeated);
+        assert_eq!(again.records, made.records);
+    }
+    let other = talk.commit_of(vec![entry(Event::MessageCreated(said("other")))]).await;
+    assert!(!talk.commit(&other).await.unwrap().repeated);
+    stage.close().await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! | `P{chat}:o` | hash | overlays: message moment -> what became of it |
 //! | `P{chat}:t` | zset | threads: parent moment and reply moment, in the order of bytes |
 //! | `P{chat}:f` | hash | files: file -> how many messages that are not deleted carry it |
+//! | `P{chat}:k` | zset | nonces that stand for idempotency keys, by the moment of their entry, 24 hours |
 //! | `P{chat}:z` | stream | nothing: a copy of a log's stream within one commit |
 //! | `P{customer}:n` | string | number of the customer's newest notice |
 //! | `P{customer}:a:AGENT` | zset | chats of the agent by creation |
