@@ -157,7 +157,9 @@ impl Ear {
             }
             Heard::Down => {
                 metrics::gauge!(metric::LINK_UP).set(0.0);
-                tracing::warn!("event link down; events are read from the log when it is back");
+                tracing::warn!(
+                    "event link down, this hub hears nothing new; events are read from the log when it is back, look at redis"
+                );
             }
         }
     }
