@@ -34,7 +34,7 @@ use crate::people::{People, SetupError};
 use crate::session::{Line, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{StoreError, opening};
-use crate::telemetry::{Metrics, TelemetryError};
+use crate::telemetry::{Metrics, TelemetryError, check_open_files, metric};
 use crate::wire::{ApiError, Reason};
 
 /// Deliveries that wait at one worker's desk. Workers never wait for sockets, so this is a breath.
@@ -100,6 +100,8 @@ impl Hub {
     pub async fn build(settings: &Settings) -> Result<Self, HubError> {
         let metrics = Metrics::installed()?;
         actix::spawn(metrics.clone().keep_small());
+        metrics::gauge!(metric::DRAINING).set(0.0);
+        check_open_files(settings.limits.connections_max);
         let opened = opening::open(&settings.store).await?;
         let (store, heard) = (opened.store, opened.heard);
         let people = People::new(store.clone(), &settings.auth)?;
@@ -195,6 +197,7 @@ impl Hub {
 /// come meanwhile are answered: a load balancer takes a while to see that the node is not ready.
 async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Duration) {
     tracing::info!(seconds = over.as_secs(), "draining");
+    metrics::gauge!(metric::DRAINING).set(1.0);
     shared.draining.store(true, Ordering::Release);
     for desk in desks.all() {
         desks.hand_in(desk, Delivery::Leave { over }).await;
@@ -208,7 +211,11 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Dura
         tick.tick().await;
     };
     // Whoever has not gone by then is cut off.
-    let _ = tokio::time::timeout(over + Duration::from_secs(1), drained).await;
+    if tokio::time::timeout(over + Duration::from_secs(1), drained).await.is_err() {
+        let left = shared.connections.load(Ordering::Acquire);
+        metrics::counter!(metric::DRAIN_CUTS).increment(left as u64);
+        tracing::warn!(left, "drain over, cutting the connections that are left; their clients did not take the close");
+    }
     handle.stop(true).await;
 }
 

@@ -18,6 +18,12 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::settings::{Log, LogFormat};
 
+mod bounds;
+mod process;
+
+pub use bounds::bound_reached;
+pub use process::check_open_files;
+
 /// The prefix of the modules whose log lines we answer for.
 const OURS: &str = "talk_hub";
 
@@ -60,7 +66,7 @@ pub struct Metrics {
 }
 
 /// Samples of histograms pile up until they are sorted into their buckets; this is how often that
-/// is done when nobody fetches them.
+/// is done when nobody fetches them, and how often the gauges of the process are taken.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Upper ends of the buckets of everything that takes time, in seconds.
@@ -81,6 +87,7 @@ impl Metrics {
         match metrics::set_global_recorder(recorder) {
             Ok(()) => {
                 metric::describe();
+                from_zero();
                 Ok(INSTALLED.get_or_init(|| made).clone())
             }
             // Lost a race of first calls, or there is a recorder of somebody else's.
@@ -94,13 +101,33 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Keeps their memory small until the future is dropped. One task per process runs it.
+    /// Keeps their memory small, and takes the gauges of the process, until the future is dropped. One task per process runs it.
     pub async fn keep_small(self) {
         let mut tick = tokio::time::interval(UPKEEP);
         loop {
             tick.tick().await;
             self.handle.run_upkeep();
+            // It reads what the kernel tells; if there is no thread for it now, there is next time.
+            let _ = tokio::task::spawn_blocking(process::sample).await;
         }
+    }
+}
+
+/// Counters without labels are there from the start: of one that appears with its first count,
+/// nobody sees that it has grown.
+fn from_zero() {
+    for name in [
+        metric::SENDS,
+        metric::DELIVERIES,
+        metric::CONFLICTS,
+        metric::HOLES_REPAIRED,
+        metric::REWRITTEN,
+        metric::SLOW_CLOSES,
+        metric::STORE_FAILOVERS,
+        metric::DURABILITY_MISSES,
+        metric::DRAIN_CUTS,
+    ] {
+        metrics::counter!(name).increment(0);
     }
 }
 
@@ -147,6 +174,13 @@ metrics! {
     histogram DURABLE_SECONDS = "talk_durable_seconds", "Time that store.durability took beyond the answer of Redis";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
+    counter BOUNDS_REACHED = "talk_bounds_reached_total", "Calls refused because of a bound; bound = the setting that moves it";
+    gauge DRAINING = "talk_draining", "1 while the hub is leaving";
+    counter DRAIN_CUTS = "talk_drain_cuts_total", "Connections that had not ended when the drain was over, and were cut";
+    gauge CLOCK_BEHIND = "talk_clock_behind_seconds", "By how much this hub's clock is behind the moment of the newest event";
+    gauge OPEN_FILES = "talk_open_files", "Files and sockets that the process has open";
+    gauge OPEN_FILES_MAX = "talk_open_files_max", "Files and sockets that the process may open";
+    gauge MEMORY_BYTES = "talk_memory_bytes", "Memory that the process holds";
     counter HTTP_REQUESTS = "talk_http_requests_total", "Requests answered; method, route = its pattern, status";
     histogram HTTP_SECONDS = "talk_http_seconds", "Time to the head of the answer; route = its pattern";
 }
@@ -211,6 +245,7 @@ mod tests {
         assert!(text.contains("# HELP talk_sends_total Messages that were posted here"), "{text}");
         assert!(text.contains("talk_store_seconds_bucket{call=\"test\",le=\"0.0025\"} 1"), "{text}");
         assert!(metrics.render().contains("talk_store_errors_total{call=\"test\"} 1"));
+        assert!(text.contains("\ntalk_rewritten_chats_total 0\n"), "{text}");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
@@ -24,6 +24,7 @@ use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
 
 use super::asking::{Ask, Turn, What};
+use super::clock;
 use super::following::{CatchUp, Follow, Unfollow};
 use super::frame::outgoing;
 use super::registry::Chats;
@@ -200,7 +201,7 @@ impl ChatActor {
             tracing::error!(chat = %self.key, seq = arrival.record.seq, "event without its message");
             return;
         };
-        metrics::histogram!(metric::LINK_LAG).record(age(arrival.record.at));
+        clock::heard(arrival.record.at);
         let out = Arc::new(out);
         let desks: Vec<DeskId> = self.desks.keys().copied().collect();
         for desk in desks {
@@ -347,10 +348,4 @@ impl Handler<Ask> for ChatActor {
             self.attempt(ask, false, ctx);
         }
     }
-}
-
-/// How long ago a moment of the store's clock was, by ours.
-fn age(at: crate::model::Micros) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_micros(at.0))
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Caller, ChatId, Nonce, Record};
 use crate::store::{Committed, StoreError};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::command::Answer;
@@ -137,6 +138,7 @@ impl Chats {
         let index = &self.deps().store.index;
         let kept = index.claim_key(caller.customer, caller.agent, &once.key, &bytes, per_hour).await?;
         let kept = kept.ok_or_else(|| {
+            bound_reached("limits.idempotency_keys_per_hour");
             ApiError::new(Reason::RateLimitExceeded, format!("at most {per_hour} new idempotency keys in an hour"))
         })?;
         let claim: Claim = serde_json::from_slice(&kept).map_err(ApiError::internal)?;
@@ -185,7 +187,7 @@ impl Chats {
         let Ok(bytes) = serde_json::to_vec(&settled) else { return };
         let index = &self.deps().store.index;
         if let Err(error) = index.settle_key(caller.customer, caller.agent, &once.key, &bytes).await {
-            tracing::warn!(%error, "answer to an idempotent call not kept");
+            tracing::warn!(%error, "answer to an idempotent call not kept; a repeat is found in the log instead");
         }
     }
 }

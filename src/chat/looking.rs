@@ -236,7 +236,7 @@ impl ChatActor {
 
     fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
         metrics::counter!(metric::REWRITTEN).increment(1);
-        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
+        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw, clients are told; see what redis lost in its failover");
         let Some(chat) = self.room.as_ref().map(|room| room.chat().id) else { return };
         match snapshot {
             Some(snapshot) => self.replace(snapshot),

@@ -16,6 +16,7 @@ pub mod across;
 pub mod actor;
 mod answering;
 mod asking;
+mod clock;
 pub mod command;
 pub mod following;
 pub mod frame;

@@ -10,6 +10,7 @@ use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::model::{Caller, ChatId, ChatKey, Nonce};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::actor::{ChatActor, Deps};
@@ -113,6 +114,7 @@ impl Chats {
         }
         let deps = &self.inner.deps;
         if live.len() >= deps.limits.chats_in_memory_max || self.inner.arbiters.is_empty() {
+            bound_reached("limits.chats_in_memory_max");
             return Err(ApiError::new(Reason::ServiceUnavailable, "this node holds as many chats as it may"));
         }
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.inner.arbiters.len();
@@ -174,6 +176,7 @@ impl Chats {
         for _ in 0..TRIES {
             let live = self.live(whom.key()).map_err(Failure::Refused)?;
             let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
+                bound_reached("limits.chat_commands_max");
                 return Err(Failure::Refused(ApiError::new(
                     Reason::RateLimitExceeded,
                     "too many calls wait for this chat",

@@ -8,6 +8,7 @@ use utoipa::OpenApi;
 
 use crate::people::Identity;
 use crate::session::{Line, SessionActor, Switchboard};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::docs::Refused;
@@ -49,6 +50,7 @@ pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpRespon
         return Err(ApiError::new(Reason::ServiceUnavailable, "this node is leaving; try another").into());
     }
     if shared.connections.load(Ordering::Acquire) >= shared.limits.connections_max {
+        bound_reached("limits.connections_max");
         return Err(ApiError::new(Reason::ServiceUnavailable, "this node has as many connections as it may").into());
     }
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();

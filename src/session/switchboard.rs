@@ -169,7 +169,7 @@ impl Switchboard {
         metrics::counter!(metric::CLOSES, "code" => code.to_string()).increment(1);
         if cause == CloseCause::SlowConsumer {
             metrics::counter!(metric::SLOW_CLOSES).increment(1);
-            tracing::info!(request_id = session.request_id, agent_id = %session.agent(), "slow consumer closed");
+            tracing::info!(request_id = session.request_id, agent_id = %session.agent(), "slow consumer closed; its client resumes, limits.outbox_bytes_max is how far behind it may be");
         }
         session.outbox.close(cause);
         if let Some(line) = &session.line {
