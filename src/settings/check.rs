@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::model::Limits;
 
-use super::{Settings, SettingsError, StoreKind};
+use super::{Durability, Settings, SettingsError, StoreKind};
 
 /// Fewest bytes of a secret that was given.
 const SECRET_BYTES_MIN: usize = 16;
@@ -132,7 +132,8 @@ impl Settings {
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(plain) {
             return wrong("store.prefix", "must be 1 to 64 letters, digits and -_.: characters");
         }
-        if self.store.durable_ms >= self.store.wait_ms {
+        let waits = self.store.durability != Durability::Memory;
+        if waits && self.store.durable_ms >= self.store.wait_ms {
             return wrong("store.durable_ms", "must be less than store.wait_ms");
         }
         if self.store.kind == StoreKind::Redis {
