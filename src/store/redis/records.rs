@@ -146,6 +146,15 @@ impl Records for Body {
         decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)
     }
 
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(self.keys.records(customer, table)).arg(ids.iter().map(Uuid::as_bytes).collect::<Vec<_>>());
+        decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)
+    }
+
     async fn replace(&self, table: Table, customer: CustomerId, id: Uuid, before: &[u8], after: &[u8]) -> Result<bool> {
         let mut call = self.scripts.replace.call(&[&self.keys.records(customer, table)]);
         call.arg(id.as_bytes()).arg(before).arg(after);
