@@ -31,7 +31,7 @@ use crate::http::request_id::stamp;
 use crate::http::ws::OfThisWorker;
 use crate::model::{Caller, ChatId};
 use crate::people::{People, SetupError};
-use crate::session::{Line, Shared, Switchboard};
+use crate::session::{Admission, Line, Lists, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{StoreError, opening};
 use crate::telemetry::{Metrics, TelemetryError, check_open_files, metric};
@@ -126,6 +126,8 @@ impl Hub {
         let arbiters = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
         let chats = Chats::new(deps, arbiters);
         let shared = Arc::new(Shared {
+            admission: Admission::new(&limits),
+            lists: Lists::new(&store, limits.followed_chats_max),
             chats: chats.clone(),
             ear,
             people: people.clone(),

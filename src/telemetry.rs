@@ -159,6 +159,11 @@ metrics! {
     counter DELIVERIES = "talk_deliveries_total", "Events handed to connections of this hub";
     counter CONFLICTS = "talk_conflicts_total", "Commits decided again because another hub was faster";
     counter RESUMES = "talk_resumes_total", "Chats resumed by returning clients; outcome = recovered, trimmed, rewritten, unknown";
+    gauge HANDSHAKES = "talk_handshakes", "WebSocket connections that are being opened";
+    gauge HANDSHAKES_WAITING = "talk_handshakes_waiting", "WebSocket connections that wait for their turn to be opened";
+    counter HANDSHAKES_REFUSED = "talk_handshakes_refused_total", "WebSocket connections that found no turn and were told to come again";
+    gauge RESUMES_UNDER_WAY = "talk_resumes_under_way", "Subscriptions on their way, and stretches of older events being fetched";
+    gauge RESUMES_WAITING = "talk_resumes_waiting", "Subscriptions and stretches of older events that wait for their turn";
     counter HOLES_REPAIRED = "talk_holes_repaired_total", "Gaps in what was heard that were filled from the log";
     counter REWRITTEN = "talk_rewritten_chats_total", "Chats whose history was found rewritten; clients were told";
     counter SLOW_CLOSES = "talk_slow_closes_total", "Connections closed because their client did not keep up";

@@ -83,10 +83,20 @@ pub struct ChatActor {
     /// Jobs for the next look.
     pub(super) waiting: Vec<Job>,
     pub(super) looking: bool,
+    /// When the last look ended.
+    pub(super) looked_at: Option<Instant>,
+    /// Whether a look will begin once wishes to follow may look again.
+    pub(super) paced: bool,
     /// Whether another look must follow the present one.
     pub(super) look_again: bool,
     /// Counts the histories that this actor has held: what was read in one is no part of another.
     pub(super) life: u64,
+    /// When the newest events were last read for clients that come back.
+    pub(super) warmed: Option<Instant>,
+    /// Positions that are being looked up in the log, each for all who name it.
+    pub(super) proving: HashMap<u64, Vec<Follow>>,
+    /// Events being read for sockets that catch up, by the number after which, each for all who ask.
+    pub(super) fetching: HashMap<u64, Vec<CatchUp>>,
     /// Commands that wait for their turn; one that has it is not in here. Bounded by the places.
     pub(super) turns: HashMap<Turn, VecDeque<Box<Ask>>>,
     /// Events that came before their turn. At most as many as the ring of events.
@@ -122,8 +132,13 @@ impl ChatActor {
             absent: false,
             waiting: Vec::new(),
             looking: false,
+            looked_at: None,
+            paced: false,
             look_again: false,
             life: 0,
+            warmed: None,
+            proving: HashMap::new(),
+            fetching: HashMap::new(),
             turns: HashMap::new(),
             early: BTreeMap::new(),
             desks: HashMap::new(),

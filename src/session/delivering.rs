@@ -115,6 +115,11 @@ impl Switchboard {
         let (switchboard, session) = (self.clone(), Rc::clone(session));
         actix::spawn(async move {
             let (chat, wish) = wish;
+            let Ok(place) = switchboard.shared().admission.resume().await else { return };
+            if session.ended.get() {
+                return;
+            }
+            session.place.replace(Some(place));
             if switchboard.shared().chats.tell(chat, wish).await.is_err() {
                 switchboard.catch_up_later(&session, chat);
             }
@@ -124,6 +129,7 @@ impl Switchboard {
     fn catch_up_later(&self, session: &Rc<Session>, chat: ChatKey) {
         let (switchboard, session) = (self.clone(), Rc::clone(session));
         actix::spawn(async move {
+            session.place.take();
             tokio::time::sleep(TRY_AGAIN).await;
             session.catching_up.set(None);
             session.behind.borrow_mut().push_back(chat);
@@ -139,6 +145,7 @@ impl Switchboard {
         if replay.end == ReplayEnd::Unavailable {
             return self.catch_up_later(&session, replay.chat);
         }
+        session.place.take();
         session.catching_up.set(None);
         let end = self.give(&session, replay);
         match end {

@@ -147,6 +147,10 @@ impl Records for Measured {
         timed("get", self.0.records.get(table, customer, id)).await
     }
 
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        timed("get_all", self.0.records.get_all(table, customer, ids)).await
+    }
+
     async fn replace(&self, table: Table, customer: CustomerId, id: Uuid, before: &[u8], after: &[u8]) -> Result<bool> {
         timed("replace", self.0.records.replace(table, customer, id, before, after)).await
     }

@@ -35,6 +35,7 @@ mod measured;
 pub mod opening;
 pub mod records;
 pub mod redis;
+pub mod together;
 
 pub use index::{Around, ChatIndex, ChatList, Scope};
 pub use link::{Arrival, Channel, HEADS_MAX, Heard, Link, Notice};
@@ -42,7 +43,7 @@ pub use log::{ChatLog, Commit, CommitError, Committed, Entry, Expect, Page, Side
 pub use records::{List, NewRecord, Records, Row, Table};
 
 /// Why the store did not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// No answer in time. A write may or may not have happened. Trying again is right.
     #[error("store unavailable: {0}")]

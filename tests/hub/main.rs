@@ -29,6 +29,7 @@ mod nodes; // two nodes, and a Redis that stumbles
 mod participants; // who is in a chat, and what is told of it
 mod races; // everybody at once
 mod reactions; // reactions: own, once, told when something changed
+mod reconnect_storm; // everybody at once comes back
 mod resume; // since: what a returning client is sent and told
 mod secrecy; // no credential in any log line
 mod settings; // where settings come from; wrong ones are named

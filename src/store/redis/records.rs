@@ -148,6 +148,16 @@ impl Records for Body {
         decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)
     }
 
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.keys.records(customer, table);
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(&key).arg(ids.iter().map(Uuid::as_bytes).collect::<Vec<_>>());
+        decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)
+    }
+
     async fn replace(&self, table: Table, customer: CustomerId, id: Uuid, before: &[u8], after: &[u8]) -> Result<bool> {
         let key = self.keys.records(customer, table);
         let mut call = self.scripts.replace.call(&[&key]);

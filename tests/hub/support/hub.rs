@@ -189,8 +189,8 @@ impl TestHub {
     /// A sample of `/metrics`, by its name and labels; 0 while there is none.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
         let url = format!("{}/metrics", self.base);
-        let answer = in_time("the metrics", async { reqwest::get(&url).await?.text().await }).await;
-        let text = answer.expect("the metrics are read");
+        let read = async || reqwest::get(&url).await.ok()?.text().await.ok();
+        let text = eventually("the metrics are read", read).await;
         let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
     }
