@@ -93,7 +93,10 @@ pub async fn identify(request: &HttpRequest) -> Result<Identity, ApiError> {
     let identity = state.people.authenticate(&presented.text).await?;
     if let Identity::Agent(verified) = &identity {
         state.rates.agent(verified.caller.agent)?;
-        tracing::debug!(agent_id = %verified.caller.agent, "caller known");
+        let caller = &verified.caller;
+        tracing::Span::current()
+            .record("customer_id", tracing::field::display(caller.customer))
+            .record("agent_id", tracing::field::display(caller.agent));
     }
     Ok(identity)
 }
