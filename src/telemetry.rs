@@ -1,4 +1,4 @@
-//! What the hub tells its operator: the log and the metrics.
+//! What the hub tells its operator: the log, the metrics and, in builds that can, traces.
 //!
 //! Promised: no library gets below `info` in the log, whatever the filter says, because some of
 //! them print requests, and with them credentials, at `debug` and `trace`; our own modules never
@@ -10,9 +10,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -20,6 +21,8 @@ use crate::settings::{Log, LogFormat};
 
 mod bounds;
 mod process;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use bounds::bound_reached;
 pub use process::check_open_files;
@@ -34,29 +37,63 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the log is set up already")]
     LogTwice(#[from] tracing_subscriber::util::TryInitError),
+    #[cfg(feature = "otel")]
+    #[error("log.otlp_url: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     #[error("metrics: {0}")]
     Metrics(#[from] BuildError),
 }
 
-/// Sends the log to stderr from now on, once per process.
+/// Keeps the log going. Dropped at the end of the process, it sends the traces that are left.
+#[must_use]
+pub struct LogGuard {
+    #[cfg(feature = "otel")]
+    _traces: Option<traces::Sender>,
+}
+
+type Telling = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Sends the log to stderr from now on, once per process; and traces, where they are set.
 ///
 /// # Errors
 /// The filter cannot be read, or somebody else has set up a log.
-pub fn start_log(settings: &Log) -> Result<(), TelemetryError> {
+pub fn start_log(settings: &Log) -> Result<LogGuard, TelemetryError> {
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
+    let lines: Telling = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    let wanted = EnvFilter::builder().parse(&settings.filter)?;
-    tracing_subscriber::registry().with(lines.with_filter(wanted.and(filter_fn(may_be_logged)))).try_init()?;
-    Ok(())
+    let lines: Telling = lines.with_filter(lines_wanted(&settings.filter)?).boxed();
+    #[cfg(not(feature = "otel"))]
+    let (layers, guard) = (vec![lines], LogGuard {});
+    #[cfg(feature = "otel")]
+    let (layers, guard) = match traces::open(settings)? {
+        Some((layer, sender)) => (vec![lines, layer], LogGuard { _traces: Some(sender) }),
+        None => (vec![lines], LogGuard { _traces: None }),
+    };
+    tracing_subscriber::registry().with(layers).try_init()?;
+    Ok(guard)
 }
 
+/// What the filter wants, within what may be logged. The span of a call is always there, so that
+/// each of its lines has the request's id, warnings too where nothing less is wanted.
+fn lines_wanted<S>(filter: &str) -> Result<impl Filter<S> + use<S>, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let calls = filter_fn(|metadata| metadata.is_span() && is_ours(metadata) && *metadata.level() <= Level::INFO);
+    let calls = calls.with_max_level_hint(LevelFilter::INFO);
+    Ok(EnvFilter::builder().parse(filter)?.or(calls).and(filter_fn(may_be_logged)))
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Spans below `info` are for traces only: in the log they would hide the request's.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    let ours = metadata.target().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-    ours || *metadata.level() <= Level::INFO
+    *metadata.level() <= Level::INFO || (is_ours(metadata) && metadata.is_event())
 }
 
 /// The metrics of this process.
@@ -194,32 +231,41 @@ metrics! {
 mod tests {
     use super::*;
 
+    use tracing_subscriber::fmt::MakeWriter;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Page {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text")
+        }
+    }
+
+    impl std::io::Write for Page {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(line);
+            Ok(line.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Page {
+        type Writer = Self;
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
     #[test]
     fn libraries_stay_at_info_and_we_do_not() {
-        use tracing_subscriber::fmt::MakeWriter;
-
-        #[derive(Clone, Default)]
-        struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-        impl std::io::Write for Page {
-            fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().expect("not poisoned").extend_from_slice(line);
-                Ok(line.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        impl<'a> MakeWriter<'a> for Page {
-            type Writer = Self;
-            fn make_writer(&'a self) -> Self {
-                self.clone()
-            }
-        }
-
         let page = Page::default();
-        let filter = EnvFilter::builder().parse("trace,actix_http::h1=trace").expect("a filter");
+        let filter = lines_wanted("trace,actix_http::h1=trace").expect("a filter");
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
-        let log = tracing_subscriber::registry().with(lines.with_filter(filter.and(filter_fn(may_be_logged))));
+        let log = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(log, || {
             tracing::trace!(target: "actix_http::h1", "a bearer token");
             tracing::debug!(target: "talk_hubbub", "somebody else's");
@@ -227,7 +273,7 @@ mod tests {
             tracing::trace!(target: "talk_hub::chat", "chat says");
             tracing::trace!(target: "talk_hub", "hub says");
         });
-        let said = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+        let said = page.text();
         for (line, there) in [
             ("a bearer token", false),
             ("somebody else's", false),
@@ -237,6 +283,22 @@ mod tests {
         ] {
             assert_eq!(said.contains(line), there, "{line} in\n{said}");
         }
+    }
+
+    /// Whatever is wanted of the log, and whatever else traces do.
+    #[test]
+    fn a_warning_of_a_call_has_its_request_id() {
+        let page = Page::default();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
+        let lines = lines.with_filter(lines_wanted("warn").expect("a filter"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            let _call = tracing::info_span!(target: "talk_hub::http", "request", request_id = "mine").entered();
+            let _inner = tracing::debug_span!(target: "talk_hub::store", "store").entered();
+            tracing::info!(target: "talk_hub::store", "not wanted");
+            tracing::warn!(target: "talk_hub::store", "wanted");
+        });
+        let said = page.text();
+        assert!(said.contains("mine") && said.contains("wanted") && !said.contains("not wanted"), "{said}");
     }
 
     #[test]

@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
+use tracing::Span;
 
 use crate::fanout::desk::{Delivery, DeskId, Desks};
 use crate::fanout::ear::Ear;
 use crate::fanout::heads::Heads;
-use crate::model::{ChatKey, Event, Limits};
+use crate::model::{ChatKey, Event, Limits, Nonce};
 use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
 
@@ -107,6 +108,9 @@ pub struct ChatActor {
     backlog: VecDeque<(DeskId, Delivery)>,
     /// Whether one of them is being handed in, and the rest wait behind it.
     handing_in: bool,
+    /// The spans of commits that are traced and not answered yet, by the name of their first event.
+    /// Bounded by the places.
+    pub(super) under_way: HashMap<Nonce, Span>,
     /// Set by the ear when an event could not be handed over.
     pub(super) behind: Arc<AtomicBool>,
     /// Number of the newest event of the room, for the ear.
@@ -147,6 +151,7 @@ impl ChatActor {
             behind: Arc::default(),
             newest: Arc::default(),
             told: 0,
+            under_way: HashMap::new(),
             watching: false,
             suspicious: false,
             used: Instant::now(),
@@ -211,12 +216,13 @@ impl ChatActor {
         let Some(room) = &self.room else { return };
         // The room's own copy has counted every reply.
         let message = room.message_of(&arrival.record).or(arrival.message.as_ref());
-        let Some(out) = outgoing(room, &arrival.record, message) else {
+        let Some(mut out) = outgoing(room, &arrival.record, message) else {
             // Only a body of the store that breaks its promise comes here. Followers read the log.
             tracing::error!(chat = %self.key, seq = arrival.record.seq, "event without its message");
             return;
         };
         clock::heard(arrival.record.at);
+        out.span = self.under_way.get(&arrival.record.nonce).cloned().unwrap_or_else(Span::none);
         let out = Arc::new(out);
         let desks: Vec<DeskId> = self.desks.keys().copied().collect();
         for desk in desks {

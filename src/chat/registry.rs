@@ -9,6 +9,8 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use tokio::sync::{Semaphore, oneshot};
 
+use tracing::Span;
+
 use crate::model::{Caller, ChatId, ChatKey, Nonce};
 use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
@@ -83,6 +85,13 @@ impl Attempt {
     pub fn first() -> Self {
         Self { nonce: Nonce::random(), since: None, repeated: false }
     }
+}
+
+/// What goes along with mail, so that what a chat does for a call is part of its trace, and the lines
+/// of the log that come of it have the request's id. Without traces it is the request's own span.
+fn carried(chat: ChatKey) -> Span {
+    let span = tracing::debug_span!("chat", %chat);
+    if span.is_disabled() { Span::current() } else { span }
 }
 
 impl Chats {
@@ -196,6 +205,7 @@ impl Chats {
                 tries: 0,
                 searched: !attempt.repeated,
                 turn: None,
+                span: carried(whom.key()),
             };
             let asked = async { if live.addr.send(ask).await.is_ok() { Some(answer.await) } else { None } };
             match tokio::time::timeout(wait * 2 + GRACE, asked).await {

@@ -114,7 +114,10 @@ fn presented(request: &HttpRequest) -> Result<(&State, String), ApiError> {
 fn known(state: &State, identity: Identity) -> Result<Identity, ApiError> {
     if let Identity::Agent(verified) = &identity {
         state.rates.agent(verified.caller.agent)?;
-        tracing::debug!(agent_id = %verified.caller.agent, "caller known");
+        let caller = &verified.caller;
+        tracing::Span::current()
+            .record("customer_id", tracing::field::display(caller.customer))
+            .record("agent_id", tracing::field::display(caller.agent));
     }
     Ok(identity)
 }

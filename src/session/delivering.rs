@@ -19,6 +19,13 @@ impl Switchboard {
     /// Gives the next event of a chat to those who follow it.
     pub(super) fn event(&self, event: &Arc<Outgoing>) {
         let key = event.chat.key();
+        let traced = !event.span.is_none();
+        let span = if traced {
+            tracing::debug_span!(parent: &event.span, "deliver", seq = event.seq, sockets = tracing::field::Empty)
+        } else {
+            tracing::Span::none()
+        };
+        let _within = span.enter();
         if let Turnover::Came(agents) = &event.turnover {
             self.came(event, agents);
         }
@@ -48,6 +55,7 @@ impl Switchboard {
         }
         drop(table);
         metrics::counter!(metric::DELIVERIES).increment(heard);
+        span.record("sockets", heard);
         self.close_all(slow, CloseCause::SlowConsumer);
         for session in behind {
             self.catch_up(&session, key);

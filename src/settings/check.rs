@@ -32,6 +32,14 @@ impl Settings {
         if !self.server.public_url.is_empty() && !is_origin(&self.server.public_url) {
             return wrong("server.public_url", "must be http(s)://host[:port], without a path");
         }
+        if !self.log.otlp_url.is_empty() {
+            if !cfg!(feature = "otel") {
+                return wrong("log.otlp_url", "needs a hub that was built with `--features otel`");
+            }
+            if !Url::parse(&self.log.otlp_url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some()) {
+                return wrong("log.otlp_url", "must be http://host[:port]/path");
+            }
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&self.log.filter) {
             return wrong("log.filter", &error.to_string());
         }
@@ -64,6 +72,7 @@ impl Settings {
             ("store.survey_ms", store.survey_ms, 100, 60_000),
             ("store.replicas_min", u64::from(store.replicas_min), 1, 16),
             ("store.durable_ms", store.durable_ms, 1, 60_000),
+            ("log.otlp_per_thousand", u64::from(self.log.otlp_per_thousand), 0, 1_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),

@@ -256,6 +256,10 @@ pub struct Log {
     /// Directives of `tracing_subscriber::EnvFilter`.
     pub filter: String,
     pub format: LogFormat,
+    /// Where traces go, `http://`; empty: nowhere.
+    pub otlp_url: String,
+    /// Of a thousand calls, how many are traced.
+    pub otlp_per_thousand: u32,
 }
 
 /// How a line of the log looks.

@@ -1,10 +1,11 @@
-//! A store whose calls are counted, whatever its body: how long each took, and which failed.
+//! A store whose calls are counted and traced, whatever its body: how long each took, and which failed.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::model::chat::Pair;
@@ -27,7 +28,7 @@ pub(super) fn measured(body: Store) -> Store {
 
 async fn timed<T>(call: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let began = Instant::now();
-    let done = work.await;
+    let done = work.instrument(tracing::debug_span!("store", call)).await;
     metrics::histogram!(metric::STORE_SECONDS, "call" => call).record(began.elapsed());
     if done.is_err() {
         metrics::counter!(metric::STORE_ERRORS, "call" => call).increment(1);
@@ -43,7 +44,7 @@ impl ChatLog for Measured {
 
     /// Its time is taken by the chat, which waits for it.
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
-        let done = self.0.log.commit(commit).await;
+        let done = self.0.log.commit(commit).instrument(tracing::debug_span!("store", call = "commit")).await;
         if matches!(done, Err(CommitError::Store(_))) {
             metrics::counter!(metric::STORE_ERRORS, "call" => "commit").increment(1);
         }

@@ -37,4 +37,5 @@ mod slow_readers; // sockets that stop reading cost nobody but themselves
 mod socket_rules; // who may connect, what may be sent, when a socket ends
 mod subscriptions; // topics: what a socket hears, once and in order
 mod threads; // replies, counted and kept together
+mod traces; // the lines and spans of a call are found by it
 mod tutorial; // the specification, replayed
