@@ -47,11 +47,7 @@ impl Process {
         if self.ended()?.is_some() {
             return Err(Error::Unexpected(format!("{} has ended, {name} cannot be sent", self.program)));
         }
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status();
-        match sent.map_err(Error::io("running kill"))?.success() {
-            true => Ok(()),
-            false => Err(Error::Unexpected(format!("the signal {name} was not sent to {}", self.program))),
-        }
+        signal(self.pid, name)
     }
 
     /// Kills it as a power cut does, and returns when it is gone. Also when it had ended before.
@@ -76,6 +72,15 @@ impl Process {
     pub fn open_files(&self) -> Result<usize> {
         let path = format!("/proc/{}/fd", self.pid);
         Ok(std::fs::read_dir(&path).map_err(Error::io(&path))?.count())
+    }
+}
+
+/// Sends a signal by name to a process of ours, which must be there.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    match sent.map_err(Error::io("running kill"))?.success() {
+        true => Ok(()),
+        false => Err(Error::Unexpected(format!("the signal {name} was not sent to the process {pid}"))),
     }
 }
 
