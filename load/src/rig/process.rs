@@ -56,6 +56,8 @@ impl Process {
         let doing = || Error::io(format!("killing {}", self.program));
         child.kill().map_err(doing())?;
         child.wait().map_err(doing())?;
+        // Another may get its number now. Not being on the list any more is no failure.
+        caretaker::forget(self.pid).ok();
         Ok(())
     }
 
@@ -87,8 +89,6 @@ pub fn signal(pid: u32, name: &str) -> Result<()> {
 impl Drop for Process {
     fn drop(&mut self) {
         // Nobody could do anything about a failure here; the caretaker will try again.
-        if self.kill().is_ok() {
-            caretaker::forget(self.pid).ok();
-        }
+        self.kill().ok();
     }
 }
