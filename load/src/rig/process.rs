@@ -47,11 +47,7 @@ impl Process {
         if self.ended()?.is_some() {
             return Err(Error::Unexpected(format!("{} has ended, {name} cannot be sent", self.program)));
         }
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status();
-        match sent.map_err(Error::io("running kill"))?.success() {
-            true => Ok(()),
-            false => Err(Error::Unexpected(format!("the signal {name} was not sent to {}", self.program))),
-        }
+        signal(self.pid, name)
     }
 
     /// Kills it as a power cut does, and returns when it is gone. Also when it had ended before.
@@ -60,6 +56,8 @@ impl Process {
         let doing = || Error::io(format!("killing {}", self.program));
         child.kill().map_err(doing())?;
         child.wait().map_err(doing())?;
+        // Another may get its number now. Not being on the list any more is no failure.
+        caretaker::forget(self.pid).ok();
         Ok(())
     }
 
@@ -79,11 +77,18 @@ impl Process {
     }
 }
 
+/// Sends a signal by name to a process of ours, which must be there.
+pub fn signal(pid: u32, name: &str) -> Result<()> {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    match sent.map_err(Error::io("running kill"))?.success() {
+        true => Ok(()),
+        false => Err(Error::Unexpected(format!("the signal {name} was not sent to the process {pid}"))),
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // Nobody could do anything about a failure here; the caretaker will try again.
-        if self.kill().is_ok() {
-            caretaker::forget(self.pid).ok();
-        }
+        self.kill().ok();
     }
 }

@@ -1,5 +1,8 @@
-//! The same test over every way to run the hub: one process on a directory, one on Redis, two on one Redis.
+//! The same test over every way to run the hub: one process on a directory, one on Redis, two on one Redis; and, for tests
+//! that ask for it, two on a Redis under Sentinel or on a Redis Cluster.
 
+use talk_load::rig::Topology;
+use talk_load::rig::topology::Plan;
 use tokio::sync::OnceCell;
 
 use super::hub::{HubSettings, TestHub};
@@ -11,6 +14,12 @@ pub(crate) enum Deployment {
     Embedded,
     Redis,
     TwoNodes,
+    /// Two nodes on a primary with replicas and Sentinels.
+    #[allow(dead_code, reason = "no test asks for it before the store speaks it")]
+    Sentinel,
+    /// Two nodes on a Cluster.
+    #[allow(dead_code, reason = "no test asks for it before the store speaks it")]
+    Cluster,
 }
 
 /// Runs each named test, an `async fn(Hubs)` of the module, over every deployment: `embedded::name`, `redis::name` and
@@ -65,10 +74,14 @@ impl Deployment {
         static EMBEDDED: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         static REDIS: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         static TWO_NODES: OnceCell<Vec<TestHub>> = OnceCell::const_new();
+        static SENTINEL: OnceCell<Vec<TestHub>> = OnceCell::const_new();
+        static CLUSTER: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         let shared = match self {
             Self::Embedded => &EMBEDDED,
             Self::Redis => &REDIS,
             Self::TwoNodes => &TWO_NODES,
+            Self::Sentinel => &SENTINEL,
+            Self::Cluster => &CLUSTER,
         };
         Hubs::new(self, shared.get_or_init(|| self.start(|settings| settings)).await)
     }
@@ -78,11 +91,8 @@ impl Deployment {
         let (settings, count) = match self {
             Self::Embedded => (HubSettings::embedded(), 1),
             Self::Redis => (HubSettings::redis(&redis::shared_url().await, &redis::new_prefix()), 1),
-            Self::TwoNodes => {
-                let files = format!("file://{}", caretaker::new_dir("files-").display());
-                let settings = HubSettings::redis(&redis::shared_url().await, &redis::new_prefix());
-                (settings.set("files.url", files), 2)
-            }
+            Self::TwoNodes => (nodes_on(&redis::shared_url().await), 2),
+            Self::Sentinel | Self::Cluster => (nodes_on(&self.topology().await.url()), 2),
         };
         let mut hubs = Vec::new();
         for _ in 0..count {
@@ -90,4 +100,22 @@ impl Deployment {
         }
         hubs
     }
+
+    /// The servers that all tests of this process share, started on first use. Whoever breaks some starts their own.
+    async fn topology(self) -> &'static Topology {
+        static SENTINEL: OnceCell<Topology> = OnceCell::const_new();
+        static CLUSTER: OnceCell<Topology> = OnceCell::const_new();
+        let (shared, plan) = match self {
+            Self::Cluster => (&CLUSTER, Plan::cluster()),
+            _ => (&SENTINEL, Plan::sentinel()),
+        };
+        let start = async || Topology::start(plan).await.unwrap_or_else(|error| panic!("no topology: {error}"));
+        shared.get_or_init(start).await
+    }
+}
+
+/// The settings of nodes of one hub, which also share their files.
+fn nodes_on(url: &str) -> HubSettings {
+    let files = format!("file://{}", caretaker::new_dir("files-").display());
+    HubSettings::redis(url, &redis::new_prefix()).set("files.url", files)
 }

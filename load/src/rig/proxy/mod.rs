@@ -60,6 +60,8 @@ pub enum Pushes {
 pub struct Fault {
     /// Bytes are swallowed, the connection stays, and neither end can tell. The end of a connection still arrives.
     pub drop: Option<Toward>,
+    /// Nothing passes, and nothing is lost: it waits in the kernel, as before somebody who does not read.
+    pub hold: Option<Toward>,
     /// Connections are reset, and new ones as soon as it is clear who makes them.
     pub refuse: bool,
     /// How much later everything arrives, each way.
@@ -73,6 +75,11 @@ impl Fault {
     /// Swallows bytes.
     pub fn drop(toward: Toward) -> Self {
         Self { drop: Some(toward), ..Self::default() }
+    }
+
+    /// Holds bytes back.
+    pub fn hold(toward: Toward) -> Self {
+        Self { hold: Some(toward), ..Self::default() }
     }
 
     /// Lets nobody through.
@@ -97,6 +104,10 @@ impl Fault {
 
     fn drops(&self, toward: Toward) -> bool {
         self.drop == Some(toward) || self.drop == Some(Toward::Both)
+    }
+
+    fn holds(&self, toward: Toward) -> bool {
+        self.hold == Some(toward) || self.hold == Some(Toward::Both)
     }
 }
 

@@ -37,6 +37,13 @@ impl Connection {
         self.set.borrow().faults[self.peer() as usize]
     }
 
+    /// Returns when nothing is held back this way. Also when the proxy is gone; then [`over`] ends the connection.
+    async fn passes(&self, toward: Toward) {
+        let mut set = self.set.clone();
+        let held = |switches: &Switches| switches.faults[self.peer() as usize].holds(toward);
+        set.wait_for(|switches| !held(switches)).await.ok();
+    }
+
     fn swallow(&self, bytes: usize) {
         self.torn.store(true, Ordering::SeqCst);
         self.tally.dropped.fetch_add(bytes as u64, Ordering::SeqCst);
@@ -101,7 +108,7 @@ async fn forward(
     connection: &Connection,
 ) -> std::io::Result<()> {
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
-    tokio::try_join!(take(from, sender, toward, connection), give(to, receiver, connection)).map(drop)
+    tokio::try_join!(take(from, sender, toward, connection), give(to, receiver, toward, connection)).map(drop)
 }
 
 async fn take(
@@ -114,6 +121,7 @@ async fn take(
     let mut introduction = Vec::new();
     let mut frames = Frames::new();
     loop {
+        connection.passes(toward).await;
         let count = from.read(&mut buffer).await?;
         if count == 0 {
             return Ok(());
@@ -147,10 +155,12 @@ async fn take(
 async fn give(
     mut to: impl AsyncWrite + Unpin,
     mut receiver: mpsc::Receiver<Chunk>,
+    toward: Toward,
     connection: &Connection,
 ) -> std::io::Result<()> {
     while let Some(chunk) = receiver.recv().await {
         tokio::time::sleep_until(chunk.due).await;
+        connection.passes(toward).await;
         match connection.fault().bytes_per_second {
             None => to.write_all(&chunk.bytes).await?,
             Some(rate) => trickle(&mut to, &chunk.bytes, rate).await?,
