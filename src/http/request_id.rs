@@ -116,8 +116,9 @@ async fn answered<B: MessageBody + 'static>(
         let (status, took) = (status.as_u16(), begun.elapsed());
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
-        Span::current().record("route", &*route).record("status", status);
         tracing::info!(%method, path, status, duration_us = micros, "answered");
+        // Behind the line, which says the same.
+        Span::current().record("route", &*route).record("status", status);
         metrics::histogram!(metric::HTTP_SECONDS, "route" => route.clone()).record(took.as_secs_f64());
         let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.to_string())];
         metrics::counter!(metric::HTTP_REQUESTS, &labels).increment(1);
