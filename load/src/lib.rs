@@ -1,4 +1,10 @@
-//! Load and faults for the Talk hub, from outside: knows its HTTP and WebSocket, not its code.
+//! What the hub is tested with: real processes on loopback, and what befalls them.
+//!
+//! * [`rig`] starts Redis servers alone, under Sentinel and as a Cluster, hubs, and proxies between them all, and
+//!   breaks what it started: kills, stops, failovers, half-moved slots, lost bytes. The hub's own tests use it too.
+//! * [`lab`] is the fault lab, the program `talk-lab`.
+//!
+//! Nothing here knows the hub's code. It is spoken to over HTTP, WebSockets and signals, as anybody would.
 
 pub mod lab;
 pub mod rig;
