@@ -1,5 +1,7 @@
 //! What each kind of fault does to the stage, from its beginning to its own end.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
 use super::fleet::Fleet;
@@ -12,6 +14,8 @@ use crate::rig::{Error, Result};
 
 /// Bytes of output after which a subscriber is cut off while buffers are tiny.
 const TINY: [&str; 4] = ["CONFIG", "SET", "client-output-buffer-limit", "pubsub 2kb 2kb 0"];
+/// How long a fault may take to be done and got over. What it leaves behind is mended at the end.
+const FAULT_WITHIN: Duration = Duration::from_secs(60);
 /// Slots that one fault moves at most.
 const SLOTS_MOVED_MAX: usize = 3;
 
@@ -25,11 +29,15 @@ pub async fn play(stage: &Stage, fleet: &Fleet, planned: &[Planned], lane: Lane,
             return;
         }
         let t = fleet.clock.now();
-        let outcome = stage.does(planned).await;
-        let failed = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        let failed = match tokio::time::timeout(FAULT_WITHIN, stage.does(planned)).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("not done after {FAULT_WITHIN:?}"),
+        };
         let node = (lane == Lane::Hub).then(|| u8::try_from(stage.hub_place(planned)).unwrap_or(u8::MAX));
         let kind = planned.kind.name().to_owned();
         book.note(&Line::Fault(Done { t, ended: fleet.clock.now(), kind, node, failed }));
+        book.flush();
     }
 }
 

@@ -24,4 +24,5 @@ pub mod run;
 pub mod soak;
 pub mod stage;
 pub mod table;
+pub mod voice;
 pub mod writer;

@@ -13,6 +13,7 @@ use super::parts::{self, Place, SEED, SWITCHES, Switch};
 use super::plan::{Durability, Kind, Topology};
 use super::run::{self, Order, Torment, said};
 use super::table;
+use super::voice::say;
 
 /// Breaks a fleet of hubs in every way it knows, and judges from what clients saw.
 #[derive(Debug, Parser)]
@@ -246,10 +247,4 @@ fn report_in(dir: &std::path::Path) -> Result<Report, String> {
     let path = dir.join("report.json");
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// The one place that prints.
-#[expect(clippy::print_stdout, reason = "what the program says is what it is for")]
-fn say(text: &str) {
-    println!("{text}");
 }

@@ -311,6 +311,13 @@ impl Book {
         }
     }
 
+    /// Has what was written so far be seen by others at once.
+    pub fn flush(&mut self) {
+        if let Err(error) = self.file.flush() {
+            self.failed.get_or_insert(error);
+        }
+    }
+
     /// Writes what is left.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use super::record::{Book, Clock, Line, Run};
 use super::rounds;
 use super::soak;
 use super::stage::{Stage, Wanted, ms};
+use super::voice::say;
 use super::writer::{Writer, whisper};
 
 /// How long readers have to catch up when all is healed.
@@ -158,33 +159,40 @@ type Clients = JoinSet<std::io::Result<()>>;
 impl Scene {
     async fn play(&self) -> Result<(), String> {
         let mut soak = soak::Watcher::of(self).await?;
-        let (say, phase) = watch::channel(Phase::Load);
+        let (tell, phase) = watch::channel(Phase::Load);
         let (mut readers, mut writers) = (Clients::new(), Clients::new());
         let progress = self.send_readers(&mut readers, &phase).map_err(said)?;
         self.send_writers(&mut writers, &phase).map_err(said)?;
         self.torment(&mut soak).await?;
-        say.send_replace(Phase::Settle);
-        let ending = self.end(&say, writers, readers, &progress, soak);
+        tell.send_replace(Phase::Settle);
+        let ending = self.end(&tell, writers, readers, &progress, soak);
         tokio::time::timeout(END_WITHIN, ending).await.map_err(|_| "the end took too long".to_owned())?
     }
 
     async fn end(
         &self,
-        say: &watch::Sender<Phase>,
+        tell: &watch::Sender<Phase>,
         writers: Clients,
         readers: Clients,
         progress: &[(Uuid, Progress)],
         soak: soak::Watcher,
     ) -> Result<(), String> {
+        let now = || self.fleet.clock.now() / 1_000_000;
+        say(&format!("{} s: healing", now()));
         self.stage.heal().await.map_err(said)?;
+        say(&format!("{} s: writers settle", now()));
         tokio::time::timeout(SETTLE_WITHIN, all(writers))
             .await
             .map_err(|_| "the writers do not settle".to_owned())??;
-        audit::all_caught_up(&self.fleet, &self.people, progress, CATCH_UP_WITHIN).await?;
-        say.send_replace(Phase::Leave);
+        say(&format!("{} s: readers catch up", now()));
+        if !audit::all_caught_up(&self.fleet, &self.people, progress, CATCH_UP_WITHIN).await? {
+            say("some readers did not catch up in time");
+        }
+        tell.send_replace(Phase::Leave);
         tokio::time::timeout(SETTLE_WITHIN, all(readers))
             .await
             .map_err(|_| "the readers do not leave".to_owned())??;
+        say(&format!("{} s: reading the end from every node", now()));
         audit::read(&self.order.dir, &self.fleet, &self.people).await.map_err(said)?;
         soak.end(self).await
     }
