@@ -1,2 +1,0 @@
-//! The load tester; see README.md. It comes later.
-fn main() {}
