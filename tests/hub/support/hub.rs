@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use talk_load::rig::Error;
 use talk_load::rig::hub::{Hub, Settings};
 
+use super::eventually::eventually;
 use super::token::{ADMIN_TOKEN, SECRET};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_talk-hub");
