@@ -31,6 +31,7 @@ use crate::http::request_id::stamp;
 use crate::http::ws::OfThisWorker;
 use crate::model::{Caller, ChatId};
 use crate::people::{People, SetupError};
+use crate::sabotage::{Safeguard, off, taken_out};
 use crate::session::{Admission, Line, Lists, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{StoreError, opening};
@@ -98,6 +99,9 @@ impl Hub {
     /// # Errors
     /// Settings that cannot be followed, a store that cannot be read, an address that is taken.
     pub async fn build(settings: &Settings) -> Result<Self, HubError> {
+        if let Some(safeguard) = taken_out() {
+            tracing::error!(safeguard, "this hub was sabotaged for a test, and loses what others keep");
+        }
         let metrics = Metrics::installed()?;
         actix::spawn(metrics.clone().keep_small());
         metrics::gauge!(metric::DRAINING).set(0.0);
@@ -178,6 +182,9 @@ impl Hub {
         let mut signals = Signals::listen();
         let told_twice = async {
             signals.next().await;
+            if off(Safeguard::Drain) {
+                return;
+            }
             tokio::select! {
                 // The server ends by it, and with that all of this.
                 () = leave(&handle, &desks, &shared, drain) => std::future::pending().await,

@@ -22,7 +22,7 @@
 //! Imports only look left; `tests/architecture.rs` holds that:
 //!
 //! ```text
-//! model · settings · telemetry · wire · store · people · files · fanout · chat · session · http · demo · hub · probe · main
+//! sabotage · model · settings · telemetry · wire · store · people · files · fanout · chat · session · http · demo · hub · probe · main
 //! ```
 //!
 //! # The words
@@ -55,6 +55,7 @@ pub mod hub;
 pub mod model;
 pub mod people;
 pub mod probe;
+pub mod sabotage;
 pub mod session;
 pub mod settings;
 pub mod store;

@@ -10,6 +10,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The rooms along the way of a message. Each may name those before it, and itself.
 const LINE: &[&str] = &[
+    "sabotage",
     "model",
     "settings",
     "telemetry",

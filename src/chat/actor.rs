@@ -21,6 +21,7 @@ use crate::fanout::desk::{Delivery, DeskId, Desks};
 use crate::fanout::ear::Ear;
 use crate::fanout::heads::Heads;
 use crate::model::{ChatKey, Event, Limits, Nonce};
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
 
@@ -28,6 +29,7 @@ use super::asking::{Ask, Turn, What};
 use super::clock;
 use super::following::{CatchUp, Follow, Unfollow};
 use super::frame::outgoing;
+use super::hearing::blind;
 use super::registry::Chats;
 use super::room::{Bounds, Room, Step};
 
@@ -188,7 +190,12 @@ impl ChatActor {
             self.look(ctx);
             return;
         };
-        match room.offer(&arrival) {
+        let step = match room.offer(&arrival) {
+            Step::Gap if off(Safeguard::Holes) => room.ignore_gap(&arrival),
+            Step::Rewritten if off(Safeguard::History) => Step::Known,
+            step => step,
+        };
+        match step {
             Step::Applied => self.hand_on(&arrival, ctx),
             Step::Known => {}
             Step::Gap if self.early.len() < self.deps.limits.recent_events_max => {
@@ -299,7 +306,7 @@ impl Actor for ChatActor {
         // Spread, so that chats which began together do not all look together.
         let spread = 0.75 + 0.5 * f64::from((self.key.0 % 256) as u8) / 255.0;
         ctx.run_interval(self.deps.beacon.mul_f64(spread), |actor, ctx| {
-            if !actor.desks.is_empty() {
+            if !actor.desks.is_empty() && !blind() {
                 actor.look(ctx);
             }
             actor.retire_if_idle(ctx);

@@ -10,6 +10,7 @@ use crate::fanout::desk::{
     Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
 };
 use crate::model::{AgentId, Caller, ChatId, Position, Record};
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Arrival, StoreError};
 use crate::wire::cursor;
 use crate::wire::frames::LostReason;
@@ -103,6 +104,7 @@ impl ChatActor {
             }
             Begin::Since(text) => match cursor::read(self.key, text) {
                 None => follows(head.seq, Some(LostReason::Unknown)),
+                Some(at) if off(Safeguard::History) => follows(at.seq.min(head.seq), None),
                 Some(at) if at.seq > head.seq => follows(head.seq, Some(LostReason::Rewritten)),
                 Some(at) if head.seq - at.seq > self.deps.limits.resume_events_max => {
                     follows(head.seq, Some(LostReason::Trimmed))

@@ -5,8 +5,14 @@ use std::sync::atomic::Ordering;
 use actix::{AsyncContext, Context, Handler};
 
 use crate::fanout::ear::{Arrived, Reconnected, Told};
+use crate::sabotage::{Safeguard, off};
 
 use super::actor::{ChatActor, GAP_PATIENCE};
+
+/// Whether this hub, sabotaged for a test, does not look after what it may have missed.
+pub(super) fn blind() -> bool {
+    off(Safeguard::Resubscribe) || off(Safeguard::Holes)
+}
 
 impl ChatActor {
     /// Looks if what a beacon told of has still not come. A chat that nobody follows need not know.
@@ -34,6 +40,9 @@ impl Handler<Reconnected> for ChatActor {
     type Result = ();
 
     fn handle(&mut self, _: Reconnected, ctx: &mut Self::Context) {
+        if blind() {
+            return;
+        }
         self.suspicious = true;
         self.look(ctx);
     }
@@ -43,7 +52,7 @@ impl Handler<Told> for ChatActor {
     type Result = ();
 
     fn handle(&mut self, Told(newest): Told, ctx: &mut Self::Context) {
-        if newest <= self.head_seq() || self.desks.is_empty() {
+        if newest <= self.head_seq() || self.desks.is_empty() || blind() {
             return;
         }
         // Beacon and event come by ways of their own: the event may be about to arrive.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Caller, ChatId, Nonce, Record};
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Committed, StoreError};
 use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
@@ -133,6 +134,9 @@ impl Chats {
             chat: chat.map(|chat| chat.0),
             answered: None,
         };
+        if off(Safeguard::Idempotency) {
+            return Ok(Claimed { repeated: false, claim: Claim { nonce: Nonce::random().0, ..mine } });
+        }
         let bytes = serde_json::to_vec(&mine).map_err(ApiError::internal)?;
         let per_hour = self.deps().limits.idempotency_keys_per_hour;
         let index = &self.deps().store.index;

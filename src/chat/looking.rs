@@ -11,6 +11,7 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use crate::fanout::desk::{Delivery, Members};
 use crate::fanout::ear::ChatEar;
 use crate::model::{ChatId, ChatKey, Event, Message, Micros, Position, Record, Roster};
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Arrival, Snapshot, Store, StoreError};
 use crate::telemetry::metric;
 use crate::wire::frames::{LostReason, ResyncFrame, encode};
@@ -77,7 +78,7 @@ pub(super) async fn look(
         return Ok(Seen::Same);
     }
     let still_there = log.events(chat, known.seq, 1).await?.first().map(Record::position) == Some(known);
-    if !still_there {
+    if !still_there && !off(Safeguard::History) {
         return Ok(Seen::Rewritten(log.load(chat).await?.map(Box::new)));
     }
     if head.seq.saturating_sub(known.seq) > LEAP {

@@ -9,6 +9,7 @@ use crate::chat::following::CatchUp;
 use crate::fanout::desk::{Members, Outgoing, Replay, ReplayEnd, Turnover};
 use crate::fanout::outbox::Verdict;
 use crate::model::{AgentId, ChatId, ChatKey, Position};
+use crate::sabotage::{Safeguard, off};
 use crate::telemetry::metric;
 use crate::wire::CloseCause;
 
@@ -34,7 +35,9 @@ impl Switchboard {
         let (mut heard, mut slow, mut behind) = (0u64, Vec::new(), Vec::new());
         for follower in &mut local.followers {
             match follower.pace {
-                Pace::Live if event.seq == follower.last + 1 => {
+                Pace::Live
+                    if event.seq == follower.last + 1 || (event.seq > follower.last && off(Safeguard::Holes)) =>
+                {
                     follower.last = event.seq;
                     heard += 1;
                     if follower.session.hear(event, follower.member) == Verdict::Overflow {

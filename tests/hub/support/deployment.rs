@@ -1,5 +1,5 @@
-//! The same test over every way to run the hub: one process on a directory, one on Redis, two on one Redis; and, for tests
-//! that ask for it, two on a Redis under Sentinel or on a Redis Cluster.
+//! The same test over every way to run the hub: one process on a directory, two on one Redis, two on a Redis Cluster; and,
+//! for tests that ask for it, one on Redis, or two on a Redis under Sentinel.
 
 use talk_load::rig::Topology;
 use talk_load::rig::topology::Plan;
@@ -15,20 +15,18 @@ pub(crate) enum Deployment {
     Redis,
     TwoNodes,
     /// Two nodes on a primary with replicas and Sentinels.
-    #[allow(dead_code, reason = "no test asks for it before the store speaks it")]
     Sentinel,
     /// Two nodes on a Cluster.
-    #[allow(dead_code, reason = "no test asks for it before the store speaks it")]
     Cluster,
 }
 
-/// Runs each named test, an `async fn(Hubs)` of the module, over every deployment: `embedded::name`, `redis::name` and
-/// `two_nodes::name`. A test that was left out of the list is dead code, so the compiler notices.
+/// Runs each named test, an `async fn(Hubs)` of the module, over every deployment: `embedded::name`,
+/// `two_nodes::name` and `cluster::name`. A test that was left out of the list is dead code, so the compiler notices.
 macro_rules! on_every_deployment {
     ($($test:ident),+ $(,)?) => {
         on_every_deployment!(@ embedded Embedded $($test)+);
-        on_every_deployment!(@ redis Redis $($test)+);
         on_every_deployment!(@ two_nodes TwoNodes $($test)+);
+        on_every_deployment!(@ cluster Cluster $($test)+);
     };
     (@ $module:ident $deployment:ident $($test:ident)+) => {
         mod $module {
