@@ -21,6 +21,7 @@ use crate::chat::registry::{Chats, Whom};
 use crate::demo::{Demo, DemoError};
 use crate::fanout::desk::{Delivery, Desks};
 use crate::fanout::ear::Ear;
+use crate::fanout::heads::Heads;
 use crate::files::{Files, FilesError};
 use crate::http::State;
 use crate::http::api::{self, ApiText};
@@ -30,10 +31,10 @@ use crate::http::request_id::stamp;
 use crate::http::ws::OfThisWorker;
 use crate::model::{Caller, ChatId};
 use crate::people::{People, SetupError};
-use crate::session::{Line, Shared, Switchboard};
+use crate::session::{Admission, Line, Lists, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{StoreError, opening};
-use crate::telemetry::{Metrics, TelemetryError};
+use crate::telemetry::{Metrics, TelemetryError, check_open_files, metric};
 use crate::wire::{ApiError, Reason};
 
 /// Deliveries that wait at one worker's desk. Workers never wait for sockets, so this is a breath.
@@ -74,6 +75,7 @@ pub struct Hub {
     shared: Arc<Shared>,
     drain: Duration,
     close: BoxFuture<'static, ()>,
+    fatal: BoxFuture<'static, StoreError>,
 }
 
 /// Asks a chat who is in it, for files.
@@ -98,6 +100,8 @@ impl Hub {
     pub async fn build(settings: &Settings) -> Result<Self, HubError> {
         let metrics = Metrics::installed()?;
         actix::spawn(metrics.clone().keep_small());
+        metrics::gauge!(metric::DRAINING).set(0.0);
+        check_open_files(settings.limits.connections_max);
         let opened = opening::open(&settings.store).await?;
         let (store, heard) = (opened.store, opened.heard);
         let people = People::new(store.clone(), &settings.auth)?;
@@ -106,10 +110,13 @@ impl Hub {
         let ear = Ear::new(Arc::clone(&store.link), desks.clone());
         let beacon = Duration::from_secs(settings.chat.beacon_secs);
         actix::spawn(ear.clone().listen(heard, beacon));
+        let heads = Heads::new((&settings.chat).into());
+        actix::spawn(heads.clone().tell(Arc::clone(&store.link)));
         let limits = Arc::new(settings.limits.clone());
         let deps = Arc::new(Deps {
             store: store.clone(),
             ear: ear.clone(),
+            heads,
             desks: desks.clone(),
             limits: Arc::clone(&limits),
             wait: settings.store.wait(),
@@ -119,6 +126,8 @@ impl Hub {
         let arbiters = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
         let chats = Chats::new(deps, arbiters);
         let shared = Arc::new(Shared {
+            admission: Admission::new(&limits),
+            lists: Lists::new(&store, limits.followed_chats_max),
             chats: chats.clone(),
             ear,
             people: people.clone(),
@@ -141,7 +150,7 @@ impl Hub {
         let rooms = Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone() };
         let (server, address) = serve(settings, rooms)?;
         let drain = Duration::from_secs(settings.server.drain_secs);
-        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close })
+        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close, fatal: opened.fatal })
     }
 
     /// Where it listens.
@@ -162,9 +171,9 @@ impl Hub {
     /// one, at once.
     ///
     /// # Errors
-    /// The server broke off.
+    /// The server broke off, or the store turned out to be none that this hub can use.
     pub async fn run_until_stopped(self) -> Result<(), HubError> {
-        let Self { server, chats, desks, shared, drain, close, .. } = self;
+        let Self { server, chats, desks, shared, drain, close, fatal, .. } = self;
         let handle = server.handle();
         let mut signals = Signals::listen();
         let told_twice = async {
@@ -175,13 +184,14 @@ impl Hub {
                 () = signals.next() => tracing::info!("told again: leaving at once"),
             }
         };
-        tokio::select! {
-            served = server => served?,
-            () = told_twice => {}
-        }
+        let ended = tokio::select! {
+            served = server => served.map_err(HubError::from),
+            () = told_twice => Ok(()),
+            error = fatal => Err(error.into()),
+        };
         chats.close();
         close.await;
-        Ok(())
+        ended
     }
 }
 
@@ -189,6 +199,7 @@ impl Hub {
 /// come meanwhile are answered: a load balancer takes a while to see that the node is not ready.
 async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Duration) {
     tracing::info!(seconds = over.as_secs(), "draining");
+    metrics::gauge!(metric::DRAINING).set(1.0);
     shared.draining.store(true, Ordering::Release);
     for desk in desks.all() {
         desks.hand_in(desk, Delivery::Leave { over }).await;
@@ -202,7 +213,11 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Dura
         tick.tick().await;
     };
     // Whoever has not gone by then is cut off.
-    let _ = tokio::time::timeout(over + Duration::from_secs(1), drained).await;
+    if tokio::time::timeout(over + Duration::from_secs(1), drained).await.is_err() {
+        let left = shared.connections.load(Ordering::Acquire);
+        metrics::counter!(metric::DRAIN_CUTS).increment(left as u64);
+        tracing::warn!(left, "drain over, cutting the connections that are left; their clients did not take the close");
+    }
     handle.stop(true).await;
 }
 

@@ -46,7 +46,7 @@ async fn run(arguments: &Arguments) -> Result<(), HubError> {
     if arguments.demo {
         demo::allowed(&settings)?;
     }
-    telemetry::start_log(&settings.log)?;
+    let _log = telemetry::start_log(&settings.log)?;
     settings.ensure_secret()?;
     let hub = Hub::build(&settings).await?;
     let mut out = std::io::stdout();

@@ -1,4 +1,4 @@
-//! What the hub tells its operator: the log and the metrics.
+//! What the hub tells its operator: the log, the metrics and, in builds that can, traces.
 //!
 //! Promised: no library gets below `info` in the log, whatever the filter says, because some of
 //! them print requests, and with them credentials, at `debug` and `trace`; our own modules never
@@ -10,13 +10,22 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
-use tracing::{Level, Metadata};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::settings::{Log, LogFormat};
+
+mod bounds;
+mod process;
+#[cfg(feature = "otel")]
+mod traces;
+
+pub use bounds::bound_reached;
+pub use process::check_open_files;
 
 /// The prefix of the modules whose log lines we answer for.
 const OURS: &str = "talk_hub";
@@ -28,29 +37,63 @@ pub enum TelemetryError {
     Filter(#[from] tracing_subscriber::filter::ParseError),
     #[error("the log is set up already")]
     LogTwice(#[from] tracing_subscriber::util::TryInitError),
+    #[cfg(feature = "otel")]
+    #[error("log.otlp_url: {0}")]
+    Traces(#[from] opentelemetry_otlp::ExporterBuildError),
     #[error("metrics: {0}")]
     Metrics(#[from] BuildError),
 }
 
-/// Sends the log to stderr from now on, once per process.
+/// Keeps the log going. Dropped at the end of the process, it sends the traces that are left.
+#[must_use]
+pub struct LogGuard {
+    #[cfg(feature = "otel")]
+    _traces: Option<traces::Sender>,
+}
+
+type Telling = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Sends the log to stderr from now on, once per process; and traces, where they are set.
 ///
 /// # Errors
 /// The filter cannot be read, or somebody else has set up a log.
-pub fn start_log(settings: &Log) -> Result<(), TelemetryError> {
+pub fn start_log(settings: &Log) -> Result<LogGuard, TelemetryError> {
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
+    let lines: Telling = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    let wanted = EnvFilter::builder().parse(&settings.filter)?;
-    tracing_subscriber::registry().with(lines.with_filter(wanted.and(filter_fn(may_be_logged)))).try_init()?;
-    Ok(())
+    let lines: Telling = lines.with_filter(lines_wanted(&settings.filter)?).boxed();
+    #[cfg(not(feature = "otel"))]
+    let (layers, guard) = (vec![lines], LogGuard {});
+    #[cfg(feature = "otel")]
+    let (layers, guard) = match traces::open(settings)? {
+        Some((layer, sender)) => (vec![lines, layer], LogGuard { _traces: Some(sender) }),
+        None => (vec![lines], LogGuard { _traces: None }),
+    };
+    tracing_subscriber::registry().with(layers).try_init()?;
+    Ok(guard)
 }
 
+/// What the filter wants, within what may be logged. The span of a call is always there, so that
+/// each of its lines has the request's id, warnings too where nothing less is wanted.
+fn lines_wanted<S>(filter: &str) -> Result<impl Filter<S> + use<S>, TelemetryError>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let calls = filter_fn(|metadata| metadata.is_span() && is_ours(metadata) && *metadata.level() <= Level::INFO);
+    let calls = calls.with_max_level_hint(LevelFilter::INFO);
+    Ok(EnvFilter::builder().parse(filter)?.or(calls).and(filter_fn(may_be_logged)))
+}
+
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Spans below `info` are for traces only: in the log they would hide the request's.
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
-    let ours = metadata.target().strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-    ours || *metadata.level() <= Level::INFO
+    *metadata.level() <= Level::INFO || (is_ours(metadata) && metadata.is_event())
 }
 
 /// The metrics of this process.
@@ -60,7 +103,7 @@ pub struct Metrics {
 }
 
 /// Samples of histograms pile up until they are sorted into their buckets; this is how often that
-/// is done when nobody fetches them.
+/// is done when nobody fetches them, and how often the gauges of the process are taken.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Upper ends of the buckets of everything that takes time, in seconds.
@@ -81,6 +124,7 @@ impl Metrics {
         match metrics::set_global_recorder(recorder) {
             Ok(()) => {
                 metric::describe();
+                from_zero();
                 Ok(INSTALLED.get_or_init(|| made).clone())
             }
             // Lost a race of first calls, or there is a recorder of somebody else's.
@@ -94,13 +138,33 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Keeps their memory small until the future is dropped. One task per process runs it.
+    /// Keeps their memory small, and takes the gauges of the process, until the future is dropped. One task per process runs it.
     pub async fn keep_small(self) {
         let mut tick = tokio::time::interval(UPKEEP);
         loop {
             tick.tick().await;
             self.handle.run_upkeep();
+            // It reads what the kernel tells; if there is no thread for it now, there is next time.
+            let _ = tokio::task::spawn_blocking(process::sample).await;
         }
+    }
+}
+
+/// Counters without labels are there from the start: of one that appears with its first count,
+/// nobody sees that it has grown.
+fn from_zero() {
+    for name in [
+        metric::SENDS,
+        metric::DELIVERIES,
+        metric::CONFLICTS,
+        metric::HOLES_REPAIRED,
+        metric::REWRITTEN,
+        metric::SLOW_CLOSES,
+        metric::STORE_FAILOVERS,
+        metric::DURABILITY_MISSES,
+        metric::DRAIN_CUTS,
+    ] {
+        metrics::counter!(name).increment(0);
     }
 }
 
@@ -132,6 +196,11 @@ metrics! {
     counter DELIVERIES = "talk_deliveries_total", "Events handed to connections of this hub";
     counter CONFLICTS = "talk_conflicts_total", "Commits decided again because another hub was faster";
     counter RESUMES = "talk_resumes_total", "Chats resumed by returning clients; outcome = recovered, trimmed, rewritten, unknown";
+    gauge HANDSHAKES = "talk_handshakes", "WebSocket connections that are being opened";
+    gauge HANDSHAKES_WAITING = "talk_handshakes_waiting", "WebSocket connections that wait for their turn to be opened";
+    counter HANDSHAKES_REFUSED = "talk_handshakes_refused_total", "WebSocket connections that found no turn and were told to come again";
+    gauge RESUMES_UNDER_WAY = "talk_resumes_under_way", "Subscriptions on their way, and stretches of older events being fetched";
+    gauge RESUMES_WAITING = "talk_resumes_waiting", "Subscriptions and stretches of older events that wait for their turn";
     counter HOLES_REPAIRED = "talk_holes_repaired_total", "Gaps in what was heard that were filled from the log";
     counter REWRITTEN = "talk_rewritten_chats_total", "Chats whose history was found rewritten; clients were told";
     counter SLOW_CLOSES = "talk_slow_closes_total", "Connections closed because their client did not keep up";
@@ -140,8 +209,20 @@ metrics! {
     gauge LINK_WAITING = "talk_link_waiting", "Messages from Redis that wait for this hub";
     counter LINK_LOSSES = "talk_link_losses_total", "Times the link to Redis ended; reason = lost, lagging";
     histogram LINK_LAG = "talk_link_lag_seconds", "From the commit of an event, by the store's clock, to its delivery here";
+    gauge STORE_SERVERS = "talk_store_servers", "Servers of Redis that hold data, as the hub knows them";
+    counter STORE_REDIRECTS = "talk_store_redirects_total", "Calls that a server of Redis refused for now and that were sent again; reason = moved, ask, loading, down, readonly, busy, noreplicas";
+    counter STORE_FAILOVERS = "talk_store_failovers_total", "Servers of Redis that ceased to hold data";
+    counter DURABILITY_MISSES = "talk_durability_misses_total", "Writes answered 503 because store.durability was not reached in time";
+    histogram DURABLE_SECONDS = "talk_durable_seconds", "Time that store.durability took beyond the answer of Redis";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
+    counter BOUNDS_REACHED = "talk_bounds_reached_total", "Calls refused because of a bound; bound = the setting that moves it";
+    gauge DRAINING = "talk_draining", "1 while the hub is leaving";
+    counter DRAIN_CUTS = "talk_drain_cuts_total", "Connections that had not ended when the drain was over, and were cut";
+    gauge CLOCK_BEHIND = "talk_clock_behind_seconds", "By how much this hub's clock is behind the moment of the newest event";
+    gauge OPEN_FILES = "talk_open_files", "Files and sockets that the process has open";
+    gauge OPEN_FILES_MAX = "talk_open_files_max", "Files and sockets that the process may open";
+    gauge MEMORY_BYTES = "talk_memory_bytes", "Memory that the process holds";
     counter HTTP_REQUESTS = "talk_http_requests_total", "Requests answered; method, route = its pattern, status";
     histogram HTTP_SECONDS = "talk_http_seconds", "Time to the head of the answer; route = its pattern";
 }
@@ -150,32 +231,41 @@ metrics! {
 mod tests {
     use super::*;
 
+    use tracing_subscriber::fmt::MakeWriter;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl Page {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("text")
+        }
+    }
+
+    impl std::io::Write for Page {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(line);
+            Ok(line.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Page {
+        type Writer = Self;
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
     #[test]
     fn libraries_stay_at_info_and_we_do_not() {
-        use tracing_subscriber::fmt::MakeWriter;
-
-        #[derive(Clone, Default)]
-        struct Page(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-        impl std::io::Write for Page {
-            fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().expect("not poisoned").extend_from_slice(line);
-                Ok(line.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        impl<'a> MakeWriter<'a> for Page {
-            type Writer = Self;
-            fn make_writer(&'a self) -> Self {
-                self.clone()
-            }
-        }
-
         let page = Page::default();
-        let filter = EnvFilter::builder().parse("trace,actix_http::h1=trace").expect("a filter");
+        let filter = lines_wanted("trace,actix_http::h1=trace").expect("a filter");
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
-        let log = tracing_subscriber::registry().with(lines.with_filter(filter.and(filter_fn(may_be_logged))));
+        let log = tracing_subscriber::registry().with(lines.with_filter(filter));
         tracing::subscriber::with_default(log, || {
             tracing::trace!(target: "actix_http::h1", "a bearer token");
             tracing::debug!(target: "talk_hubbub", "somebody else's");
@@ -183,7 +273,7 @@ mod tests {
             tracing::trace!(target: "talk_hub::chat", "chat says");
             tracing::trace!(target: "talk_hub", "hub says");
         });
-        let said = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+        let said = page.text();
         for (line, there) in [
             ("a bearer token", false),
             ("somebody else's", false),
@@ -193,6 +283,22 @@ mod tests {
         ] {
             assert_eq!(said.contains(line), there, "{line} in\n{said}");
         }
+    }
+
+    /// Whatever is wanted of the log, and whatever else traces do.
+    #[test]
+    fn a_warning_of_a_call_has_its_request_id() {
+        let page = Page::default();
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(page.clone());
+        let lines = lines.with_filter(lines_wanted("warn").expect("a filter"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            let _call = tracing::info_span!(target: "talk_hub::http", "request", request_id = "mine").entered();
+            let _inner = tracing::debug_span!(target: "talk_hub::store", "store").entered();
+            tracing::info!(target: "talk_hub::store", "not wanted");
+            tracing::warn!(target: "talk_hub::store", "wanted");
+        });
+        let said = page.text();
+        assert!(said.contains("mine") && said.contains("wanted") && !said.contains("not wanted"), "{said}");
     }
 
     #[test]
@@ -206,6 +312,7 @@ mod tests {
         assert!(text.contains("# HELP talk_sends_total Messages that were posted here"), "{text}");
         assert!(text.contains("talk_store_seconds_bucket{call=\"test\",le=\"0.0025\"} 1"), "{text}");
         assert!(metrics.render().contains("talk_store_errors_total{call=\"test\"} 1"));
+        assert!(text.contains("\ntalk_rewritten_chats_total 0\n"), "{text}");
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl Chats {
             }
             return Ok(made);
         }
+        store.log.assure(chat.key()).await.map_err(refused)?;
         let found = self.question(caller, Whom::Chat(chat), Question::Chat).await;
         view(found.map_err(|error| match error.reason {
             Reason::ChatNotFound => Failure::KeyTaken,

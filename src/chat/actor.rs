@@ -10,31 +10,36 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
+use tracing::Span;
 
 use crate::fanout::desk::{Delivery, DeskId, Desks};
-use crate::fanout::ear::{Arrived, Ear, Reconnected};
-use crate::model::{ChatKey, Event, Limits};
+use crate::fanout::ear::Ear;
+use crate::fanout::heads::Heads;
+use crate::model::{ChatKey, Event, Limits, Nonce};
 use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
 
 use super::asking::{Ask, Turn, What};
+use super::clock;
 use super::following::{CatchUp, Follow, Unfollow};
 use super::frame::outgoing;
 use super::registry::Chats;
 use super::room::{Bounds, Room, Step};
 
-/// How long a gap may fill itself from the link before the log is read.
-const GAP_PATIENCE: Duration = Duration::from_millis(40);
+/// How long what is missing may come over the link before the log is read.
+pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(40);
 
 /// What every chat of a node shares.
 pub struct Deps {
     pub store: Store,
     pub ear: Ear,
+    /// Told of every commit, so that the other nodes hear how far this one wrote.
+    pub heads: Heads,
     pub desks: Desks,
     pub limits: Arc<Limits>,
     /// How long a call may wait for the store.
@@ -79,10 +84,20 @@ pub struct ChatActor {
     /// Jobs for the next look.
     pub(super) waiting: Vec<Job>,
     pub(super) looking: bool,
+    /// When the last look ended.
+    pub(super) looked_at: Option<Instant>,
+    /// Whether a look will begin once wishes to follow may look again.
+    pub(super) paced: bool,
     /// Whether another look must follow the present one.
     pub(super) look_again: bool,
     /// Counts the histories that this actor has held: what was read in one is no part of another.
     pub(super) life: u64,
+    /// When the newest events were last read for clients that come back.
+    pub(super) warmed: Option<Instant>,
+    /// Positions that are being looked up in the log, each for all who name it.
+    pub(super) proving: HashMap<u64, Vec<Follow>>,
+    /// Events being read for sockets that catch up, by the number after which, each for all who ask.
+    pub(super) fetching: HashMap<u64, Vec<CatchUp>>,
     /// Commands that wait for their turn; one that has it is not in here. Bounded by the places.
     pub(super) turns: HashMap<Turn, VecDeque<Box<Ask>>>,
     /// Events that came before their turn. At most as many as the ring of events.
@@ -93,8 +108,15 @@ pub struct ChatActor {
     backlog: VecDeque<(DeskId, Delivery)>,
     /// Whether one of them is being handed in, and the rest wait behind it.
     handing_in: bool,
+    /// The spans of commits that are traced and not answered yet, by the name of their first event.
+    /// Bounded by the places.
+    pub(super) under_way: HashMap<Nonce, Span>,
     /// Set by the ear when an event could not be handed over.
     pub(super) behind: Arc<AtomicBool>,
+    /// Number of the newest event of the room, for the ear.
+    pub(super) newest: Arc<AtomicU64>,
+    /// The newest number that a beacon told since they were last held against the room; 0: none did.
+    pub(super) told: u64,
     pub(super) watching: bool,
     /// Whether events may have been missed, so that a look that finds some has filled a hole.
     pub(super) suspicious: bool,
@@ -114,14 +136,22 @@ impl ChatActor {
             absent: false,
             waiting: Vec::new(),
             looking: false,
+            looked_at: None,
+            paced: false,
             look_again: false,
             life: 0,
+            warmed: None,
+            proving: HashMap::new(),
+            fetching: HashMap::new(),
             turns: HashMap::new(),
             early: BTreeMap::new(),
             desks: HashMap::new(),
             backlog: VecDeque::new(),
             handing_in: false,
-            behind: Arc::new(AtomicBool::new(false)),
+            behind: Arc::default(),
+            newest: Arc::default(),
+            told: 0,
+            under_way: HashMap::new(),
             watching: false,
             suspicious: false,
             used: Instant::now(),
@@ -179,23 +209,34 @@ impl ChatActor {
     }
 
     fn hand_on(&mut self, arrival: &Arrival, ctx: &mut Context<Self>) {
+        self.note_newest();
         if self.desks.is_empty() {
             return;
         }
         let Some(room) = &self.room else { return };
         // The room's own copy has counted every reply.
         let message = room.message_of(&arrival.record).or(arrival.message.as_ref());
-        let Some(out) = outgoing(room, &arrival.record, message) else {
+        let Some(mut out) = outgoing(room, &arrival.record, message) else {
             // Only a body of the store that breaks its promise comes here. Followers read the log.
             tracing::error!(chat = %self.key, seq = arrival.record.seq, "event without its message");
             return;
         };
-        metrics::histogram!(metric::LINK_LAG).record(age(arrival.record.at));
+        clock::heard(arrival.record.at);
+        out.span = self.under_way.get(&arrival.record.nonce).cloned().unwrap_or_else(Span::none);
         let out = Arc::new(out);
         let desks: Vec<DeskId> = self.desks.keys().copied().collect();
         for desk in desks {
             self.send(desk, Delivery::Event(Arc::clone(&out)), ctx);
         }
+    }
+
+    /// Writes down for the ear how far the room has come.
+    pub(super) fn note_newest(&self) {
+        self.newest.store(self.head_seq(), Ordering::Release);
+    }
+
+    pub(super) fn head_seq(&self) -> u64 {
+        self.room.as_ref().map_or(0, |room| room.head().seq)
     }
 
     pub(super) fn tell_all(&mut self, what: impl Fn() -> Delivery, ctx: &mut Context<Self>) {
@@ -283,27 +324,6 @@ impl Drop for ChatActor {
     }
 }
 
-impl Handler<Arrived> for ChatActor {
-    type Result = ();
-
-    fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
-        self.take(arrived.0, ctx);
-        if self.behind.swap(false, Ordering::AcqRel) {
-            self.suspicious = true;
-            self.look(ctx);
-        }
-    }
-}
-
-impl Handler<Reconnected> for ChatActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Reconnected, ctx: &mut Self::Context) {
-        self.suspicious = true;
-        self.look(ctx);
-    }
-}
-
 impl Handler<Unfollow> for ChatActor {
     type Result = ();
 
@@ -349,10 +369,4 @@ impl Handler<Ask> for ChatActor {
             self.attempt(ask, false, ctx);
         }
     }
-}
-
-/// How long ago a moment of the store's clock was, by ours.
-fn age(at: crate::model::Micros) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(Duration::from_micros(at.0))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
+use tracing::Instrument;
 
 use crate::model::Message;
 use crate::store::{Page, Side, StoreError};
@@ -70,11 +71,12 @@ impl ChatActor {
                 },
                 Question::Chat | Question::Participants => Ok(Vec::new()),
             }
-        };
+        }
+        .in_current_span();
         ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Message>, StoreError>, actor: &mut Self, ctx| {
             let messages = match found {
                 Ok(messages) => messages,
-                Err(error) => return actor.refuse(ask, error.into(), ctx),
+                Err(error) => return actor.fail(ask, error, ctx),
             };
             let Some(room) = &mut actor.room else { return actor.refuse(ask, rules::unknown_chat(), ctx) };
             if let Question::Messages { page, parent: None } = question

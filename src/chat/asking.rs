@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::{Instrument, Level, Span};
 
 use crate::model::{Caller, ChatId, Message, Micros, Nonce, Record};
 use crate::store::{Arrival, Commit, CommitError, Committed, StoreError, Touch};
@@ -62,6 +63,8 @@ pub struct Ask {
     pub searched: bool,
     /// The turn it has, while its commit is under way.
     pub turn: Option<Turn>,
+    /// Whatever is done for it is done in this.
+    pub span: Span,
 }
 
 /// What commits of a node change one at a time: two that were decided on one state cannot both be
@@ -96,6 +99,7 @@ impl ChatActor {
     /// Tells the asker, and gives its turn to the next.
     pub(super) fn finish(&mut self, ask: Box<Ask>, result: Result<Answer, Failure>, ctx: &mut Context<Self>) {
         let turn = ask.turn;
+        self.under_way.remove(&ask.nonce);
         // An asker that has gone does not hear it; what was made stays made.
         let _ = ask.reply.send(result);
         let Some(turn) = turn else { return };
@@ -117,9 +121,17 @@ impl ChatActor {
         self.finish(ask, Err(Failure::Refused(error)), ctx);
     }
 
+    /// Refuses what the store did not do, and says so in the log as part of the call.
+    pub(super) fn fail(&mut self, ask: Box<Ask>, error: StoreError, ctx: &mut Context<Self>) {
+        let refusal = ask.span.in_scope(|| error.into());
+        self.refuse(ask, refusal, ctx);
+    }
+
     /// Does what is asked. `fresh` says whether a look at the log came first: without one, neither
     /// a refusal nor an answer without a commit may be given.
     pub(super) fn attempt(&mut self, ask: Box<Ask>, fresh: bool, ctx: &mut Context<Self>) {
+        let span = ask.span.clone();
+        let _within = span.enter();
         match &ask.what {
             What::Question(question) => {
                 let question = *question;
@@ -152,7 +164,7 @@ impl ChatActor {
         };
         match decision {
             Decision::Answer(_) | Decision::Refuse(_) if !fresh => self.after_look(Job::Ask(ask), ctx),
-            Decision::Answer(answer) => self.answer(ask, answer, ctx),
+            Decision::Answer(answer) => self.assure_then_answer(ask, answer, ctx),
             Decision::Refuse(error) => self.refuse(ask, error, ctx),
             Decision::Need(at) => self.fetch(ask, at, fresh, ctx),
             Decision::Commit(_) if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
@@ -165,22 +177,37 @@ impl ChatActor {
                     ask.turn = Some(turn);
                 }
                 let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
-                commit.retry_after = Some(*ask.since.get_or_insert(newest));
+                // A history that was rewritten may end before what an earlier attempt went by. What
+                // that attempt made went with it.
+                let since = ask.since.map_or(newest, |since| since.min(newest));
+                ask.since = Some(since);
+                commit.retry_after = Some(since);
                 ask.found = None;
                 self.commit(ask, commit, ctx);
             }
         }
     }
 
+    /// Answers without a commit, by what stands in the log: once that is as durable as a commit of
+    /// one's own would be.
+    fn assure_then_answer(&mut self, ask: Box<Ask>, answer: Answer, ctx: &mut Context<Self>) {
+        let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
+        let assured = async move { log.assure(key).await };
+        ctx.spawn(wrap_future(assured).map(move |assured, actor: &mut Self, ctx| match assured {
+            Ok(()) => actor.answer(ask, answer, ctx),
+            Err(error) => actor.refuse(ask, error.into(), ctx),
+        }));
+    }
+
     fn fetch(&mut self, mut ask: Box<Ask>, at: Micros, fresh: bool, ctx: &mut Context<Self>) {
         let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
-        let fetched = async move { log.messages_at(key, &[at]).await };
+        let fetched = async move { log.messages_at(key, &[at]).await }.in_current_span();
         ctx.spawn(wrap_future(fetched).map(move |found, actor: &mut Self, ctx| match found {
             Ok(mut found) => {
                 ask.found = Some(found.pop().flatten());
                 actor.attempt(ask, fresh, ctx);
             }
-            Err(error) => actor.refuse(ask, error.into(), ctx),
+            Err(error) => actor.fail(ask, error, ctx),
         }));
     }
 
@@ -191,8 +218,15 @@ impl ChatActor {
             let committed = log.commit(&commit).await;
             (commit, committed)
         };
+        // Its first event may be heard before the answer is: whoever delivers it finds the trace here.
+        if ask.span.metadata().is_some_and(|about| *about.level() == Level::DEBUG) {
+            self.under_way.insert(ask.nonce, ask.span.clone());
+        }
+        let committed = committed.instrument(ask.span.clone());
         ctx.spawn(wrap_future(committed).map(move |(commit, committed), actor: &mut Self, ctx| {
             metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
+            let span = ask.span.clone();
+            let _within = span.enter();
             match committed {
                 Ok(committed) => actor.committed(ask, &commit, &committed, ctx),
                 Err(error) => actor.not_committed(ask, commit, error, ctx),
@@ -207,6 +241,9 @@ impl ChatActor {
             metrics::counter!(metric::SENDS).increment(1);
         }
         let message = arrivals.first().and_then(|arrival| arrival.message.clone());
+        if let Some(newest) = committed.records.last() {
+            self.deps.heads.written(self.key, newest.seq);
+        }
         if self.room.is_none() {
             self.begin(commit.chat, arrivals.first().cloned(), ctx);
         }
@@ -254,7 +291,11 @@ impl ChatActor {
                 self.finish(ask, Err(Failure::KeyTaken), ctx);
             }
             CommitError::Store(StoreError::Corrupt(cause)) => self.refuse(ask, ApiError::internal(cause), ctx),
-            _ if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
+            CommitError::Store(StoreError::Unavailable(cause)) if Instant::now() >= ask.deadline => {
+                tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown, answered 503; look at redis");
+                self.refuse(ask, unavailable(), ctx);
+            }
+            CommitError::Conflict if Instant::now() >= ask.deadline => self.refuse(ask, unavailable(), ctx),
             CommitError::Conflict => {
                 metrics::counter!(metric::CONFLICTS).increment(1);
                 self.after_look(Job::Ask(ask), ctx);
@@ -281,11 +322,13 @@ impl ChatActor {
                 let Some(last) = records.last() else { return Ok((next - 1, None)) };
                 next = last.seq + 1;
                 if let Some(found) = records.into_iter().find(|record| record.nonce == nonce) {
+                    store.log.assure(key).await?;
                     return Ok((next - 1, with_messages(&store, key, vec![found]).await?.pop()));
                 }
             }
             Err(StoreError::Unavailable("the search for an earlier attempt took too long".to_owned()))
-        };
+        }
+        .in_current_span();
         ctx.spawn(wrap_future(searched).map(
             move |found: Result<(u64, Option<Arrival>), StoreError>, actor: &mut Self, ctx| {
                 ask.searched = true;
@@ -299,7 +342,7 @@ impl ChatActor {
                         ask.since = Some(searched);
                         actor.attempt(ask, true, ctx);
                     }
-                    Err(error) => actor.refuse(ask, error.into(), ctx),
+                    Err(error) => actor.fail(ask, error, ctx),
                 }
             },
         ));

@@ -1,6 +1,7 @@
 //! Sockets that follow the chat: where each begins, and what it missed.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
@@ -15,8 +16,11 @@ use crate::wire::frames::LostReason;
 
 use super::actor::ChatActor;
 use super::frame::outgoing;
-use super::looking::{CHUNK, with_messages};
+use super::looking::{CHUNK, newest_events, with_messages};
 use super::room::Room;
+
+/// Between two attempts to learn the newest events for clients that come back.
+const WARM_SPACING: Duration = Duration::from_secs(1);
 
 /// A socket wants to follow the chat.
 #[derive(actix::Message, Clone, Debug)]
@@ -72,7 +76,7 @@ impl ChatActor {
     pub(super) fn follow(&mut self, follow: Follow, ctx: &mut Context<Self>) {
         match self.begin_of(&follow) {
             Ok(outcome) => self.followed(&follow, outcome, ctx),
-            Err(position) => self.prove(follow, position, ctx),
+            Err(position) => self.prove(follow, position.seq, ctx),
         }
     }
 
@@ -114,20 +118,60 @@ impl ChatActor {
     }
 
     /// Looks up whether the event that the client names is in the log as the client saw it.
-    fn prove(&mut self, follow: Follow, position: Position, ctx: &mut Context<Self>) {
-        let (log, key) = (Arc::clone(&self.deps.store.log), self.key);
-        let read = async move { log.events(key, position.seq, 1).await };
-        ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Record>, StoreError>, actor: &mut Self, ctx| {
-            let Ok(found) = found else { return actor.cannot_follow(&follow, ctx) };
-            let proved = found.first().map(Record::position) == Some(position);
-            // Asked again: meanwhile the caller may have been taken out.
-            let outcome = actor.hears(&follow).map_or(Outcome::Outside, |(room, member)| {
-                let head = room.head();
-                let (from, lost) = if proved { (position.seq, None) } else { (head.seq, Some(LostReason::Rewritten)) };
-                Outcome::Follows { from, head, lost, member }
+    /// One reading serves all who come back to the same number. Where one comes back to, more will:
+    /// what is not far is read with everything after it, and from then on known.
+    fn prove(&mut self, follow: Follow, seq: u64, ctx: &mut Context<Self>) {
+        let (life, waiting) = (self.life, self.proving.entry(seq).or_default());
+        waiting.push(follow);
+        if waiting.len() > 1 {
+            return;
+        }
+        let (deps, key) = (Arc::clone(&self.deps), self.key);
+        let head = self.room.as_ref().map_or(Position::START, Room::head);
+        let near = head.seq.saturating_sub(seq) < deps.limits.recent_events_max as u64;
+        let warm = near && self.warmed.is_none_or(|warmed| warmed.elapsed() >= WARM_SPACING);
+        if warm {
+            self.warmed = Some(Instant::now());
+        }
+        let read = async move {
+            let found = deps.store.log.events(key, seq, 1).await?;
+            let newest = if warm { newest_events(&deps, key, head).await? } else { Vec::new() };
+            Ok((found.first().map(Record::position), newest))
+        };
+        ctx.spawn(wrap_future(read).map(move |found: Result<_, StoreError>, actor: &mut Self, ctx| {
+            let found = found.map(|(found, newest): (Option<Position>, Vec<Arrival>)| {
+                if let Some(room) = actor.room.as_mut().filter(|_| actor.life == life) {
+                    room.remember(&newest);
+                    found.into_iter().for_each(|position| room.recent_mut().prove(position));
+                }
+                found
             });
-            actor.followed(&follow, outcome, ctx);
+            for follow in actor.proving.remove(&seq).unwrap_or_default() {
+                match &found {
+                    // What was read in another history proves nothing in this one.
+                    Ok(found) if actor.life == life => actor.proved(&follow, *found, ctx),
+                    _ => actor.cannot_follow(&follow, ctx),
+                }
+            }
         }));
+    }
+
+    /// Answers one whose position was looked up. Who it is is asked again: meanwhile the caller
+    /// may have been taken out.
+    fn proved(&mut self, follow: &Follow, found: Option<Position>, ctx: &mut Context<Self>) {
+        let named = match &follow.begin {
+            Begin::Since(text) => cursor::read(self.key, text),
+            Begin::Now | Begin::Joining => None,
+        };
+        let outcome = self.hears(follow).map_or(Outcome::Outside, |(room, member)| {
+            let head = room.head();
+            let (from, lost) = match named.filter(|named| Some(*named) == found) {
+                Some(named) => (named.seq, None),
+                None => (head.seq, Some(LostReason::Rewritten)),
+            };
+            Outcome::Follows { from, head, lost, member }
+        });
+        self.followed(follow, outcome, ctx);
     }
 
     pub(super) fn cannot_follow(&mut self, follow: &Follow, ctx: &mut Context<Self>) {
@@ -145,30 +189,40 @@ impl ChatActor {
             self.look(ctx);
             return self.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
         };
-        let head = room.head().seq;
         if let Some(events) = from_memory(room, wish.from) {
             let (events, end) = cut(room, wish, events);
             return self.replay(wish, events, end, ctx);
         }
+        self.fetch_older(wish, ctx);
+    }
+
+    /// Reads a chunk of the log. One reading serves all who stand at the same number.
+    fn fetch_older(&mut self, wish: CatchUp, ctx: &mut Context<Self>) {
+        let (from, waiting) = (wish.from, self.fetching.entry(wish.from).or_default());
+        waiting.push(wish);
+        if waiting.len() > 1 {
+            return;
+        }
         let (store, key, life) = (self.deps.store.clone(), self.key, self.life);
         let read = async move {
-            let records = store.log.events(key, wish.from + 1, CHUNK).await?;
+            let records = store.log.events(key, from + 1, CHUNK).await?;
             with_messages(&store, key, records).await
         };
         ctx.spawn(wrap_future(read).map(move |found: Result<Vec<Arrival>, StoreError>, actor: &mut Self, ctx| {
-            let (Ok(found), Some(room), true) = (found, &actor.room, actor.life == life) else {
-                return actor.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
-            };
-            let events: Vec<Arc<Outgoing>> = found
-                .iter()
-                .filter_map(|arrival| outgoing(room, &arrival.record, arrival.message.as_ref()).map(Arc::new))
-                .collect();
-            if events.is_empty() && wish.from < head {
+            let found = found.ok().zip(actor.room.as_ref()).filter(|_| actor.life == life);
+            let events: Option<Vec<Arc<Outgoing>>> = found.map(|(found, room)| {
+                let event = |arrival: &Arrival| outgoing(room, &arrival.record, arrival.message.as_ref());
+                found.iter().filter_map(|arrival| event(arrival).map(Arc::new)).collect()
+            });
+            for wish in actor.fetching.remove(&from).unwrap_or_default() {
                 // Nothing read although the log goes on: it is not the one this room knows.
-                return actor.replay(wish, events, ReplayEnd::Unavailable, ctx);
+                let some = events.as_ref().filter(|events| !events.is_empty());
+                let (events, end) = match (some, &actor.room) {
+                    (Some(events), Some(room)) => cut(room, wish, events.clone()),
+                    _ => (Vec::new(), ReplayEnd::Unavailable),
+                };
+                actor.replay(wish, events, end, ctx);
             }
-            let (events, end) = cut(room, wish, events);
-            actor.replay(wish, events, end, ctx);
         }));
     }
 

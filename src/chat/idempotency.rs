@@ -4,7 +4,9 @@
 //! Before anything is made the agent's key is claimed. The claim names what is asked (a
 //! fingerprint), under which nonce its first event goes into the log, and after which number it
 //! must be looked for. Whoever repeats the call, even while the first one is under way or after
-//! its node died, uses the same nonce, and the store makes one event of a nonce. What was answered
+//! its node died, uses the same nonce, and the store makes one event of a nonce. The nonce follows
+//! from the key, and the chat remembers it beside its log: a failover that loses the claim and keeps
+//! the event changes nothing. What was answered
 //! is put into the claim afterwards; a message only by its place, so that a text deleted later is
 //! not kept there.
 
@@ -13,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Caller, ChatId, Nonce, Record};
 use crate::store::{Committed, StoreError};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::command::Answer;
@@ -51,6 +54,15 @@ impl Once {
         let fingerprint = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { key: key.to_owned(), fingerprint })
     }
+
+    /// The nonce that stands for this key of the agent's.
+    fn nonce(&self, caller: &Caller) -> Nonce {
+        let mut hash = Sha256::new();
+        hash.update(caller.customer.bytes());
+        hash.update(caller.agent.bytes());
+        hash.update(self.key.as_bytes());
+        Nonce::of_key(hash.finalize().iter().take(8).fold(0, |digest, byte| (digest << 8) | u64::from(*byte)))
+    }
 }
 
 /// What is kept under a key.
@@ -60,6 +72,9 @@ pub struct Claim {
     fingerprint: String,
     #[serde(rename = "n")]
     nonce: u64,
+    /// Tells this claim from another of the same key.
+    #[serde(rename = "t", default)]
+    tag: u64,
     /// The chat's newest event when the key was claimed.
     #[serde(rename = "s")]
     since: u64,
@@ -112,7 +127,8 @@ impl Chats {
     ) -> Result<Claimed, ApiError> {
         let mine = Claim {
             fingerprint: once.fingerprint.clone(),
-            nonce: Nonce::random().0,
+            nonce: once.nonce(caller).0,
+            tag: rand::random(),
             since,
             chat: chat.map(|chat| chat.0),
             answered: None,
@@ -122,13 +138,14 @@ impl Chats {
         let index = &self.deps().store.index;
         let kept = index.claim_key(caller.customer, caller.agent, &once.key, &bytes, per_hour).await?;
         let kept = kept.ok_or_else(|| {
+            bound_reached("limits.idempotency_keys_per_hour");
             ApiError::new(Reason::RateLimitExceeded, format!("at most {per_hour} new idempotency keys in an hour"))
         })?;
         let claim: Claim = serde_json::from_slice(&kept).map_err(ApiError::internal)?;
         if claim.fingerprint != once.fingerprint {
             return Err(ApiError::new(Reason::IdempotencyKeyReused, "this Idempotency-Key was used with another call"));
         }
-        Ok(Claimed { repeated: claim.nonce != mine.nonce, claim })
+        Ok(Claimed { repeated: claim.tag != mine.tag, claim })
     }
 
     /// What an earlier call under this key has made in the chat, as it was answered then; `None`
@@ -143,6 +160,7 @@ impl Chats {
         let Some(record) = tokio::time::timeout(self.deps().wait, search).await.map_err(late)?? else {
             return Ok(None);
         };
+        self.deps().store.log.assure(chat.key()).await?;
         let there = self.deps().store.log.load(chat.key()).await?.filter(|there| there.chat.id == chat);
         let Some(there) = there else { return Ok(None) };
         let room = Room::from_snapshot(there, self.deps().bounds());
@@ -169,7 +187,7 @@ impl Chats {
         let Ok(bytes) = serde_json::to_vec(&settled) else { return };
         let index = &self.deps().store.index;
         if let Err(error) = index.settle_key(caller.customer, caller.agent, &once.key, &bytes).await {
-            tracing::warn!(%error, "answer to an idempotent call not kept");
+            tracing::warn!(%error, "answer to an idempotent call not kept; a repeat is found in the log instead");
         }
     }
 }

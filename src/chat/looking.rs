@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
@@ -17,10 +17,15 @@ use crate::wire::frames::{LostReason, ResyncFrame, encode};
 use crate::wire::{ApiError, cursor};
 
 use super::actor::{ChatActor, Deps, Job};
+use super::following::{Begin, Follow};
 use super::room::Room;
 
 /// How long after a failed look the next one begins, while sockets follow.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Between two looks that only wishes to follow wait for: when a node's clients come back all at
+/// once, one look serves many.
+const FOLLOW_SPACING: Duration = Duration::from_millis(20);
 
 /// Events read from the log in one go.
 pub(super) const CHUNK: usize = 256;
@@ -36,8 +41,8 @@ pub(super) enum Seen {
     Absent,
     /// Nothing has happened.
     Same,
-    /// The chat, seen for the first time.
-    Loaded(Box<Snapshot>),
+    /// The chat, seen for the first time, and its newest events if somebody comes back to them.
+    Loaded(Box<Snapshot>, Vec<Arrival>),
     /// A chat that was not there at the last look, with everything that has happened in it.
     Born(ChatId, Vec<Arrival>),
     /// What has happened since.
@@ -48,12 +53,14 @@ pub(super) enum Seen {
     Rewritten(Option<Box<Snapshot>>),
 }
 
-/// Looks. `known` is what was seen last, `absent` whether that was nothing at all.
+/// Looks. `known` is what was seen last, `absent` whether that was nothing at all. `warm`: somebody
+/// comes back, and more of them will.
 pub(super) async fn look(
     deps: &Deps,
     chat: ChatKey,
     known: Option<Position>,
     absent: bool,
+    warm: bool,
 ) -> Result<Seen, StoreError> {
     let log = &deps.store.log;
     let Some(known) = known else {
@@ -62,7 +69,8 @@ pub(super) async fn look(
             let records = read(&deps.store, chat, 1, snapshot.head.seq).await?;
             return Ok(Seen::Born(snapshot.chat.id, with_messages(&deps.store, chat, records).await?));
         }
-        return Ok(Seen::Loaded(Box::new(snapshot)));
+        let newest = if warm { newest_events(deps, chat, snapshot.head).await? } else { Vec::new() };
+        return Ok(Seen::Loaded(Box::new(snapshot), newest));
     };
     let head = log.head(chat).await?;
     if head == known {
@@ -77,6 +85,16 @@ pub(super) async fn look(
     }
     let records = read(&deps.store, chat, known.seq + 1, head.seq).await?;
     Ok(Seen::Behind(with_messages(&deps.store, chat, records).await?))
+}
+
+/// The newest events up to the head, as many as are kept in memory. None if the chat goes on
+/// meanwhile: then replies would be counted twice.
+pub(super) async fn newest_events(deps: &Deps, chat: ChatKey, head: Position) -> Result<Vec<Arrival>, StoreError> {
+    let first = head.seq.saturating_sub(deps.limits.recent_events_max as u64) + 1;
+    let records = read(&deps.store, chat, first, head.seq).await?;
+    let newest = with_messages(&deps.store, chat, records).await?;
+    let still = deps.store.log.head(chat).await? == head;
+    Ok(if still { newest } else { Vec::new() })
 }
 
 async fn read(store: &Store, chat: ChatKey, from: u64, to: u64) -> Result<Vec<Record>, StoreError> {
@@ -123,17 +141,38 @@ impl ChatActor {
     /// Has the job run after a look that begins now, or as soon as the present one has ended.
     pub(super) fn after_look(&mut self, job: Job, ctx: &mut Context<Self>) {
         self.waiting.push(job);
-        self.look(ctx);
+        self.look_for_those_who_wait(ctx);
+    }
+
+    /// Looks for them: at once, or a little later if all of them only wish to follow.
+    fn look_for_those_who_wait(&mut self, ctx: &mut Context<Self>) {
+        let hurry = self.waiting.iter().any(|job| !matches!(job, Job::Follow(_)));
+        let wait = self.looked_at.and_then(|ended| FOLLOW_SPACING.checked_sub(ended.elapsed()));
+        match wait.filter(|_| !hurry && !self.looking) {
+            None => self.look(ctx),
+            Some(_) if self.paced => {}
+            Some(wait) => {
+                self.paced = true;
+                ctx.run_later(wait, |actor, ctx| {
+                    actor.paced = false;
+                    if !actor.waiting.is_empty() {
+                        actor.look(ctx);
+                    }
+                });
+            }
+        }
     }
 
     /// Looks at the log, unless that is under way.
     pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
         if self.looking {
-            self.look_again = true;
+            // Whoever waits for the next look has one without this.
+            self.look_again |= self.waiting.is_empty();
             return;
         }
         self.looking = true;
         let jobs = std::mem::take(&mut self.waiting);
+        let warm = jobs.iter().any(|job| matches!(job, Job::Follow(Follow { begin: Begin::Since(_), .. })));
         let known = self.room.as_ref().map(Room::head);
         let (key, deps, absent) = (self.key, Arc::clone(&self.deps), self.absent);
         // Whoever only asks whether there is such a chat does not make the node listen for it.
@@ -141,6 +180,8 @@ impl ChatActor {
         let ear = (!std::mem::replace(&mut self.watching, true)).then(|| ChatEar {
             arrived: ctx.address().recipient(),
             reconnected: ctx.address().recipient(),
+            told: ctx.address().recipient(),
+            newest: Arc::clone(&self.newest),
             behind: Arc::clone(&self.behind),
         });
         let looked = async move {
@@ -150,13 +191,14 @@ impl ChatActor {
             if let Some(ear) = ear {
                 deps.ear.watch_chat(key, ear).await;
             }
-            look(&deps, key, known, absent).await
+            look(&deps, key, known, absent, warm).await
         };
         ctx.spawn(wrap_future(looked).map(move |seen, actor: &mut Self, ctx| actor.looked(seen, jobs, ctx)));
     }
 
     fn looked(&mut self, seen: Result<Seen, StoreError>, jobs: Vec<Job>, ctx: &mut Context<Self>) {
         self.looking = false;
+        self.looked_at = Some(Instant::now());
         let again = std::mem::take(&mut self.look_again);
         match seen {
             Ok(seen) => {
@@ -167,8 +209,10 @@ impl ChatActor {
                         Job::Follow(follow) => self.follow(follow, ctx),
                     }
                 }
-                if again || !self.waiting.is_empty() || self.behind.swap(false, Ordering::AcqRel) {
+                if self.behind.swap(false, Ordering::AcqRel) || again {
                     self.look(ctx);
+                } else if !self.waiting.is_empty() {
+                    self.look_for_those_who_wait(ctx);
                 }
                 self.retire_if_nothing(ctx);
             }
@@ -193,9 +237,11 @@ impl ChatActor {
             Seen::Nothing => self.watching = false,
             Seen::Absent => self.absent = true,
             Seen::Same => self.suspicious = false,
-            Seen::Loaded(snapshot) => {
+            Seen::Loaded(snapshot, newest) => {
                 if self.room.is_none() {
-                    self.room = Some(Room::from_snapshot(*snapshot, self.deps.bounds()));
+                    let mut room = Room::from_snapshot(*snapshot, self.deps.bounds());
+                    room.remember(&newest);
+                    self.room = Some(room);
                 }
             }
             Seen::Born(chat, arrivals) => {
@@ -216,10 +262,14 @@ impl ChatActor {
                 let (chat, head) = (snapshot.chat.id, snapshot.head.seq);
                 let members = members(&snapshot.roster);
                 self.replace(*snapshot);
+                if std::mem::take(&mut self.suspicious) {
+                    metrics::counter!(metric::HOLES_REPAIRED).increment(1);
+                }
                 self.tell_all(|| Delivery::Leapt { chat, head, members: Arc::clone(&members) }, ctx);
             }
             Seen::Rewritten(snapshot) => self.rewritten(snapshot.map(|snapshot| *snapshot), ctx),
         }
+        self.note_newest();
     }
 
     fn replace(&mut self, snapshot: Snapshot) {
@@ -230,7 +280,7 @@ impl ChatActor {
 
     fn rewritten(&mut self, snapshot: Option<Snapshot>, ctx: &mut Context<Self>) {
         metrics::counter!(metric::REWRITTEN).increment(1);
-        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw; clients are told");
+        tracing::warn!(chat = %self.key, "history rewritten: the log is not the one this node saw, clients are told; see what redis lost in its failover");
         let Some(chat) = self.room.as_ref().map(|room| room.chat().id) else { return };
         match snapshot {
             Some(snapshot) => self.replace(snapshot),

@@ -16,7 +16,12 @@ pub struct Recent {
     messages_max: usize,
     events: VecDeque<Record>,
     events_max: usize,
+    /// Older positions that were found in the log lately: clients come back in crowds.
+    proved: VecDeque<Position>,
 }
+
+/// Older positions that are kept.
+const PROVED_MAX: usize = 64;
 
 impl Recent {
     /// Knows nothing yet of a chat whose newest event was at `head`.
@@ -28,7 +33,22 @@ impl Recent {
             messages_max,
             events: VecDeque::new(),
             events_max,
+            proved: VecDeque::new(),
         }
+    }
+
+    /// Takes in anew which events are the newest: all up to the newest, without a hole.
+    pub fn replace_events<'a>(&mut self, newest: impl Iterator<Item = &'a Record>) {
+        self.events.clear();
+        newest.for_each(|record| self.push_event(record));
+    }
+
+    /// This position was found in the log.
+    pub fn prove(&mut self, position: Position) {
+        if self.proved.len() >= PROVED_MAX {
+            self.proved.pop_front();
+        }
+        self.proved.push_back(position);
     }
 
     /// A chat that has just begun: there is nothing older.
@@ -132,10 +152,10 @@ impl Recent {
     /// Whether this position is in the history: `None` when it is older than what is known here.
     #[must_use]
     pub fn holds(&self, position: Position) -> Option<bool> {
-        let first = self.events.front()?.seq;
-        let place = position.seq.checked_sub(first)?;
-        let known = self.events.get(usize::try_from(place).ok()?)?;
-        Some(known.position() == position)
+        let place = self.events.front().and_then(|first| position.seq.checked_sub(first.seq));
+        let known = place.and_then(|place| self.events.get(usize::try_from(place).ok()?)).map(Record::position);
+        let proved = || self.proved.iter().find(|proved| proved.seq == position.seq).copied();
+        Some(known.or_else(proved)? == position)
     }
 
     /// The nonce of an event, if it is here.

@@ -9,7 +9,10 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use tokio::sync::{Semaphore, oneshot};
 
+use tracing::Span;
+
 use crate::model::{Caller, ChatId, ChatKey, Nonce};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::actor::{ChatActor, Deps};
@@ -84,6 +87,13 @@ impl Attempt {
     }
 }
 
+/// What goes along with mail, so that what a chat does for a call is part of its trace, and the lines
+/// of the log that come of it have the request's id. Without traces it is the request's own span.
+fn carried(chat: ChatKey) -> Span {
+    let span = tracing::debug_span!("chat", %chat);
+    if span.is_disabled() { Span::current() } else { span }
+}
+
 impl Chats {
     /// No chats yet, on these threads.
     #[must_use]
@@ -113,6 +123,7 @@ impl Chats {
         }
         let deps = &self.inner.deps;
         if live.len() >= deps.limits.chats_in_memory_max || self.inner.arbiters.is_empty() {
+            bound_reached("limits.chats_in_memory_max");
             return Err(ApiError::new(Reason::ServiceUnavailable, "this node holds as many chats as it may"));
         }
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.inner.arbiters.len();
@@ -174,6 +185,7 @@ impl Chats {
         for _ in 0..TRIES {
             let live = self.live(whom.key()).map_err(Failure::Refused)?;
             let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
+                bound_reached("limits.chat_commands_max");
                 return Err(Failure::Refused(ApiError::new(
                     Reason::RateLimitExceeded,
                     "too many calls wait for this chat",
@@ -193,6 +205,7 @@ impl Chats {
                 tries: 0,
                 searched: !attempt.repeated,
                 turn: None,
+                span: carried(whom.key()),
             };
             let asked = async { if live.addr.send(ask).await.is_ok() { Some(answer.await) } else { None } };
             match tokio::time::timeout(wait * 2 + GRACE, asked).await {

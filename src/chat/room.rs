@@ -132,6 +132,20 @@ impl Room {
         }
     }
 
+    /// Keeps these newest events, and their messages, if they go up to the head.
+    pub fn remember(&mut self, newest: &[Arrival]) {
+        if newest.last().map(|arrival| arrival.record.position()) != Some(self.head) {
+            return;
+        }
+        self.recent.replace_events(newest.iter().map(|arrival| &arrival.record));
+        let is_message = |arrival: &&Arrival| matches!(arrival.record.event, Event::MessageCreated(_));
+        let messages = newest.iter().rev().filter(is_message);
+        let messages: Option<Vec<Message>> = messages.map(|arrival| arrival.message.clone()).collect();
+        if let Some(messages) = messages {
+            self.recent.learn(&messages, false);
+        }
+    }
+
     /// The message an event is about, if the room knows it.
     #[must_use]
     pub fn message_of(&self, record: &Record) -> Option<&Message> {

@@ -7,6 +7,7 @@ use actix::Arbiter;
 
 use crate::fanout::desk::Desks;
 use crate::fanout::ear::Ear;
+use crate::fanout::heads::Heads;
 use crate::settings::Settings;
 use crate::store::Store;
 
@@ -19,6 +20,7 @@ pub(crate) fn chats(store: &Store, settings: &Settings) -> Chats {
     let deps = Deps {
         store: store.clone(),
         ear: Ear::new(Arc::clone(&store.link), desks.clone()),
+        heads: Heads::new((&settings.chat).into()),
         desks,
         limits: Arc::new(settings.limits.clone()),
         wait: settings.store.wait(),

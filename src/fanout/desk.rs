@@ -59,6 +59,8 @@ pub struct Outgoing {
     pub topics: [String; 2],
     pub frame: ByteString,
     pub turnover: Turnover,
+    /// What it is delivered in, when the call that made it is traced on this node.
+    pub span: tracing::Span,
 }
 
 /// Who comes or goes with an event. They hear it too.

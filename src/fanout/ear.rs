@@ -6,7 +6,7 @@
 //! notices are numbered, and a number that is missing makes everybody concerned look again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use tokio::sync::mpsc;
 
 use crate::model::{ChatKey, CustomerId};
 use crate::store::{Arrival, Channel, Heard, Link, Notice};
-use crate::telemetry::metric;
 
 use super::desk::{Delivery, Desks};
 
@@ -29,10 +28,18 @@ pub struct Arrived(pub Vec<Arrival>);
 #[rtype(result = "()")]
 pub struct Reconnected;
 
+/// A node has committed to the chat up to this number.
+#[derive(actix::Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Told(pub u64);
+
 /// What a chat hands in to be told.
 pub struct ChatEar {
     pub arrived: Recipient<Arrived>,
     pub reconnected: Recipient<Reconnected>,
+    pub told: Recipient<Told>,
+    /// Number of the newest event that the chat knows: it is not told what it knows.
+    pub newest: Arc<AtomicU64>,
     /// Set when something could not be handed over; the chat reads the log and clears it.
     pub behind: Arc<AtomicBool>,
 }
@@ -151,14 +158,8 @@ impl Ear {
         match heard {
             Heard::Arrived(chat, arrivals) => self.hand_over(chat, arrivals),
             Heard::Noticed { customer, number, notice } => self.noticed(customer, number, notice).await,
-            Heard::Up => {
-                metrics::gauge!(metric::LINK_UP).set(1.0);
-                self.reconnected().await;
-            }
-            Heard::Down => {
-                metrics::gauge!(metric::LINK_UP).set(0.0);
-                tracing::warn!("event link down; events are read from the log when it is back");
-            }
+            Heard::Again(channels) => self.heard_again(&channels).await,
+            Heard::Heads(heads) => self.told(&heads),
         }
     }
 
@@ -193,19 +194,43 @@ impl Ear {
         }
     }
 
-    async fn reconnected(&self) {
-        tracing::info!("event link up");
-        let customers: Vec<CustomerId> = {
+    /// Has those look whose channels were away, and nobody else.
+    async fn heard_again(&self, channels: &[Channel]) {
+        let mut customers = Vec::new();
+        {
             let watched = self.lock();
-            for ear in watched.chats.values() {
-                if ear.reconnected.try_send(Reconnected).is_err() {
-                    ear.behind.store(true, Ordering::Release);
+            for channel in channels {
+                match channel {
+                    Channel::Chat(chat) => {
+                        if let Some(ear) = watched.chats.get(chat)
+                            && ear.reconnected.try_send(Reconnected).is_err()
+                        {
+                            ear.behind.store(true, Ordering::Release);
+                        }
+                    }
+                    Channel::Customer(customer) if watched.customers.contains_key(customer) => {
+                        customers.push(*customer);
+                    }
+                    // A beacon that was missed is followed by another.
+                    Channel::Customer(_) | Channel::Heads => {}
                 }
             }
-            watched.customers.keys().copied().collect()
-        };
+        }
         for customer in customers {
             self.missed(customer).await;
+        }
+    }
+
+    /// Tells those chats that do not know as much.
+    fn told(&self, heads: &[(ChatKey, u64)]) {
+        let watched = self.lock();
+        for (chat, newest) in heads {
+            if let Some(ear) = watched.chats.get(chat)
+                && ear.newest.load(Ordering::Acquire) < *newest
+                && ear.told.try_send(Told(*newest)).is_err()
+            {
+                ear.behind.store(true, Ordering::Release);
+            }
         }
     }
 

@@ -5,11 +5,15 @@
 //! hands each worker thread one [`desk::Delivery`]; the worker puts the frame, encoded once, into
 //! the [`outbox`] of every socket that a [`topic`] of its own lets hear it.
 //!
+//! What is published can get lost. [`heads`] tells the other nodes a little later how far this one
+//! wrote, and a chat that did not hear as much reads the log.
+//!
 //! Nothing in here waits for a socket. Every queue has a bound: a full mailbox of a chat makes the
 //! chat read the log instead, a full desk makes the chat wait for a moment, and a full outbox ends
 //! its own socket.
 
 pub mod desk;
 pub mod ear;
+pub mod heads;
 pub mod outbox;
 pub mod topic;

@@ -108,6 +108,7 @@ mod tests {
 
     fn event(chat: ChatId) -> Outgoing {
         Outgoing {
+            span: tracing::Span::none(),
             chat,
             customer: CustomerId::from_bytes([1; 16]),
             seq: 1,

@@ -22,6 +22,7 @@ use url::Url;
 use crate::model::{AgentId, Caller, ChatId, FileId, Limits, Micros};
 use crate::settings;
 use crate::store::{self, Around, ChatLog, List, NewRecord, Records, Table};
+use crate::telemetry::bound_reached;
 
 mod error;
 mod record;
@@ -89,7 +90,10 @@ impl Files {
     /// [`FilesError::Busy`] when `files.uploads_max` are under way.
     pub fn begin(&self, caller: &Caller) -> Result<Upload> {
         let shared = &self.shared;
-        let permit = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_| FilesError::Busy)?;
+        let permit = Arc::clone(&shared.uploads).try_acquire_owned().map_err(|_| {
+            bound_reached("files.uploads_max");
+            FilesError::Busy
+        })?;
         let id = FileId::random();
         let place = storage::place(caller.customer, id);
         Ok(Upload::new(shared.storage.clone(), id, place, permit, shared.bytes_max, shared.chunk_bytes))

@@ -79,6 +79,23 @@ impl<X: FromRequest + 'static> FromRequest for AdminToken<X> {
 /// # Errors
 /// No credential, a wrong one, a cookie from a page that may not act, or too many calls.
 pub async fn identify(request: &HttpRequest) -> Result<Identity, ApiError> {
+    let (state, presented) = presented(request)?;
+    known(state, state.people.authenticate(&presented).await?)
+}
+
+/// The same for a socket that is being opened; see [`People::authenticate_socket`].
+///
+/// # Errors
+/// As [`identify`].
+///
+/// [`People::authenticate_socket`]: crate::people::People::authenticate_socket
+pub async fn identify_socket(request: &HttpRequest) -> Result<Identity, ApiError> {
+    let (state, presented) = presented(request)?;
+    known(state, state.people.authenticate_socket(&presented).await?)
+}
+
+/// The credential, if it may act.
+fn presented(request: &HttpRequest) -> Result<(&State, String), ApiError> {
     let state = state(request)?;
     let cookie = |name: &str| request.cookie(name).map(|cookie| cookie.value().to_owned());
     let presented = credential::presented(request.query_string(), header(request, &AUTHORIZATION), cookie)
@@ -90,10 +107,17 @@ pub async fn identify(request: &HttpRequest) -> Result<Identity, ApiError> {
             return Err(ApiError::new(Reason::PermissionDenied, "a page of this origin may not act with a cookie"));
         }
     }
-    let identity = state.people.authenticate(&presented.text).await?;
+    Ok((state, presented.text))
+}
+
+/// Counts an agent's call.
+fn known(state: &State, identity: Identity) -> Result<Identity, ApiError> {
     if let Identity::Agent(verified) = &identity {
         state.rates.agent(verified.caller.agent)?;
-        tracing::debug!(agent_id = %verified.caller.agent, "caller known");
+        let caller = &verified.caller;
+        tracing::Span::current()
+            .record("customer_id", tracing::field::display(caller.customer))
+            .record("agent_id", tracing::field::display(caller.agent));
     }
     Ok(identity)
 }

@@ -10,6 +10,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
 use crate::model::{AgentId, Limits};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 /// After so many calls those who have been quiet are forgotten. What is remembered is therefore
@@ -44,7 +45,7 @@ impl Rates {
     /// # Errors
     /// 429, with the seconds to wait.
     pub fn agent(&self, agent: AgentId) -> Result<(), ApiError> {
-        self.agents.as_ref().map_or(Ok(()), |limiter| limiter.call(&agent))
+        self.agents.as_ref().map_or(Ok(()), |limiter| limiter.call(&agent, "limits.agent_per_second"))
     }
 
     /// Counts a sign-in from the address. Addresses of one IPv6 network (/64) count as one.
@@ -52,7 +53,7 @@ impl Rates {
     /// # Errors
     /// 429, with the seconds to wait.
     pub fn address(&self, address: IpAddr) -> Result<(), ApiError> {
-        self.addresses.as_ref().map_or(Ok(()), |limiter| limiter.call(&network(address)))
+        self.addresses.as_ref().map_or(Ok(()), |limiter| limiter.call(&network(address), "limits.auth_per_second"))
     }
 }
 
@@ -65,12 +66,13 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Some(Self { limiter: DefaultKeyedRateLimiter::keyed(quota), calls: AtomicU32::new(0) })
     }
 
-    fn call(&self, key: &K) -> Result<(), ApiError> {
+    fn call(&self, key: &K, bound: &'static str) -> Result<(), ApiError> {
         if self.calls.fetch_add(1, Ordering::Relaxed) % CALLS_PER_PRUNE == CALLS_PER_PRUNE - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
         self.limiter.check_key(key).map_err(|until| {
+            bound_reached(bound);
             let wait = until.wait_time_from(DefaultClock::default().now());
             let mut error = ApiError::new(Reason::RateLimitExceeded, "too many calls; try again later");
             error.retry_after = Some(whole_seconds(wait));
@@ -100,10 +102,10 @@ mod tests {
     fn a_burst_of_twice_the_rate_passes_and_one_more_waits() {
         let limiter = Limiter::<AgentId>::new(3, 2).expect("a limit");
         let (busy, other) = (AgentId::random(), AgentId::random());
-        let passed = (0..10).filter(|_| limiter.call(&busy).is_ok()).count();
+        let passed = (0..10).filter(|_| limiter.call(&busy, "limits.agent_per_second").is_ok()).count();
         assert_eq!(passed, 6);
-        assert_eq!(limiter.call(&busy).map_err(|error| error.retry_after), Err(Some(1)));
-        assert!(limiter.call(&other).is_ok());
+        assert_eq!(limiter.call(&busy, "limits.agent_per_second").map_err(|error| error.retry_after), Err(Some(1)));
+        assert!(limiter.call(&other, "limits.agent_per_second").is_ok());
         assert!(Limiter::<AgentId>::new(0, 2).is_none());
     }
 

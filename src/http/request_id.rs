@@ -11,7 +11,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::telemetry::metric;
 use crate::wire::ApiError;
@@ -90,7 +91,16 @@ pub async fn stamp<B: MessageBody + 'static>(
     let own = request.headers().get(&HEADER).and_then(|value| value.to_str().ok()).and_then(RequestId::parse);
     let id = own.unwrap_or_else(RequestId::random);
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request_id = id.as_str());
+    // Who calls is noted once it is known, and the route when there was one.
+    let span = tracing::info_span!(
+        "request",
+        request_id = id.as_str(),
+        method = known(request.method()),
+        route = Empty,
+        customer_id = Empty,
+        agent_id = Empty,
+        status = Empty
+    );
     answered(request, next, id).instrument(span).await
 }
 
@@ -105,8 +115,9 @@ async fn answered<B: MessageBody + 'static>(
     let log = |status: StatusCode, route: Option<String>| {
         let (status, took) = (status.as_u16(), begun.elapsed());
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(%method, path, status, duration_us = micros, "answered");
         let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
+        Span::current().record("route", &*route).record("status", status);
+        tracing::info!(%method, path, status, duration_us = micros, "answered");
         metrics::histogram!(metric::HTTP_SECONDS, "route" => route.clone()).record(took.as_secs_f64());
         let labels = [("method", known(&method).to_owned()), ("route", route), ("status", status.to_string())];
         metrics::counter!(metric::HTTP_REQUESTS, &labels).increment(1);

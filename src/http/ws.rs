@@ -7,11 +7,12 @@ use actix_web_actors::ws::WsResponseBuilder;
 use utoipa::OpenApi;
 
 use crate::people::Identity;
-use crate::session::{Line, SessionActor, Switchboard};
+use crate::session::{Line, SessionActor, Shared, Switchboard, come_again};
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::docs::Refused;
-use super::extract::identify;
+use super::extract::identify_socket;
 use super::frame_guard::FrameGuard;
 use super::request_id::RequestId;
 
@@ -37,31 +38,42 @@ pub struct OfThisWorker(pub Switchboard);
 #[utoipa::path(get, path = "/v1.0/ws", tag = "events", operation_id = "open_socket",
     responses((status = 101, description = "The connection is a WebSocket from here on"), Refused))]
 pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
-    let verified = match identify(&request).await? {
+    let worker = request.app_data::<OfThisWorker>().ok_or_else(|| ApiError::internal("no switchboard"))?;
+    let shared = worker.0.shared();
+    // Before anything is asked of the store.
+    has_room(shared)?;
+    let place = shared.admission.handshake().await?;
+    let verified = match identify_socket(&request).await? {
         Identity::Agent(verified) => verified,
         Identity::Admin => {
             return Err(ApiError::new(Reason::PermissionDenied, "the admin token opens no socket").into());
         }
     };
-    let worker = request.app_data::<OfThisWorker>().ok_or_else(|| ApiError::internal("no switchboard"))?;
-    let shared = worker.0.shared();
-    if shared.draining.load(Ordering::Acquire) {
-        return Err(ApiError::new(Reason::ServiceUnavailable, "this node is leaving; try another").into());
-    }
-    if shared.connections.load(Ordering::Acquire) >= shared.limits.connections_max {
-        return Err(ApiError::new(Reason::ServiceUnavailable, "this node has as many connections as it may").into());
-    }
+    // Again: it took a while.
+    has_room(shared)?;
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
     let frame_bytes_max = shared.limits.frame_bytes_max;
     let line = request.conn_data::<Line>().cloned();
     let line = line.ok_or_else(|| ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node"))?;
     let actor = SessionActor::new(worker.0.clone(), verified, id, Some(line.clone()));
     let body = FrameGuard::new(body, frame_bytes_max, move || line.stop_reading());
+    drop(place);
     let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
     upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
         Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),
         None => error,
     })
+}
+
+fn has_room(shared: &Shared) -> Result<(), ApiError> {
+    if shared.draining.load(Ordering::Acquire) {
+        return Err(come_again("this node is leaving; try another"));
+    }
+    if shared.connections.load(Ordering::Acquire) >= shared.limits.connections_max {
+        bound_reached("limits.connections_max");
+        return Err(come_again("this node has as many connections as it may"));
+    }
+    Ok(())
 }
 
 /// Open a WebSocket, at the address that an agent's other calls share

@@ -6,8 +6,9 @@ use super::message::Post;
 use super::position::Position;
 use super::time::Micros;
 
-/// Sixty-four random bits of an entry. They tell whether an attempt whose outcome was lost is in
-/// the log already, and whether the history a client saw is this one.
+/// Sixty-four bits of an entry. They tell whether an attempt whose outcome was lost is in the log
+/// already, and whether the history a client saw is this one. The first bit says whether the others
+/// are random or stand for a client's idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Nonce(pub u64);
 
@@ -15,7 +16,15 @@ impl Nonce {
     /// Draws a new one.
     #[must_use]
     pub fn random() -> Self {
-        Self(rand::random())
+        Self(rand::random::<u64>() & !Self::KEYED)
+    }
+
+    const KEYED: u64 = 1 << 63;
+
+    /// The one that stands for an idempotency key, whose digest this is.
+    #[must_use]
+    pub fn of_key(digest: u64) -> Self {
+        Self(digest | Self::KEYED)
     }
 }
 

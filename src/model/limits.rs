@@ -44,6 +44,14 @@ pub struct Limits {
     pub idempotency_keys_per_hour: u32,
     /// WebSocket connections of one node; more are refused with 503.
     pub connections_max: usize,
+    /// WebSocket connections being opened at once on one node.
+    pub handshakes_max: usize,
+    /// Connections that wait for their turn to be opened; more are refused with 503.
+    pub handshakes_waiting_max: usize,
+    /// Milliseconds that a connection waits for its turn before it is refused with 503.
+    pub handshakes_wait_ms: u64,
+    /// Subscriptions on their way, and stretches of older events being fetched, at once on one node.
+    pub resumes_max: usize,
     /// Topics one connection may hold.
     pub topics_max: usize,
     /// Chats one connection may follow.

@@ -19,6 +19,7 @@ mod credential;
 mod customers;
 mod directory;
 mod identity;
+mod lookups;
 mod password;
 mod record;
 mod settings;
@@ -36,6 +37,7 @@ pub use settings::{AuthSettings, Directory, Secret};
 pub use token::SetupError;
 
 use crate::store::Store;
+use lookups::Lookups;
 use password::Passwords;
 use token::Tokens;
 
@@ -52,6 +54,7 @@ pub struct People {
 
 struct Shared {
     store: Store,
+    lookups: Lookups,
     tokens: Tokens,
     passwords: Passwords,
     admin_token: Secret,
@@ -68,6 +71,7 @@ impl People {
     pub fn new(store: Store, settings: &AuthSettings) -> Result<Self, SetupError> {
         Ok(Self {
             shared: Arc::new(Shared {
+                lookups: Lookups::new(&store),
                 store,
                 tokens: Tokens::new(settings)?,
                 passwords: Passwords::new(settings)?,

@@ -7,6 +7,7 @@ use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::telemetry::bound_reached;
 use crate::wire::{ApiError, Reason};
 
 use super::settings::AuthSettings;
@@ -70,11 +71,14 @@ impl Passwords {
     }
 
     async fn turn<T: Send + 'static>(&self, work: impl FnOnce(&Memory) -> T + Send + 'static) -> Result<T, ApiError> {
-        let busy = || ApiError::new(Reason::ServiceUnavailable, "too many sign-ins at once; try again");
-        let present = Arc::clone(&self.present).try_acquire_owned().map_err(|_| busy())?;
+        let busy = |bound| {
+            bound_reached(bound);
+            ApiError::new(Reason::ServiceUnavailable, "too many sign-ins at once; try again")
+        };
+        let present = Arc::clone(&self.present).try_acquire_owned().map_err(|_| busy("auth.hash_waiting_max"))?;
         let working = tokio::time::timeout(self.wait, Arc::clone(&self.working).acquire_owned())
             .await
-            .map_err(|_| busy())?
+            .map_err(|_| busy("auth.hash_wait_ms"))?
             .map_err(ApiError::internal)?;
         // The permits go along: a caller who hangs up does not make room before the work is done.
         let permits: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (present, working);

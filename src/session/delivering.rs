@@ -19,6 +19,13 @@ impl Switchboard {
     /// Gives the next event of a chat to those who follow it.
     pub(super) fn event(&self, event: &Arc<Outgoing>) {
         let key = event.chat.key();
+        let traced = !event.span.is_none();
+        let span = if traced {
+            tracing::debug_span!(parent: &event.span, "deliver", seq = event.seq, sockets = tracing::field::Empty)
+        } else {
+            tracing::Span::none()
+        };
+        let _within = span.enter();
         if let Turnover::Came(agents) = &event.turnover {
             self.came(event, agents);
         }
@@ -48,6 +55,7 @@ impl Switchboard {
         }
         drop(table);
         metrics::counter!(metric::DELIVERIES).increment(heard);
+        span.record("sockets", heard);
         self.close_all(slow, CloseCause::SlowConsumer);
         for session in behind {
             self.catch_up(&session, key);
@@ -115,6 +123,11 @@ impl Switchboard {
         let (switchboard, session) = (self.clone(), Rc::clone(session));
         actix::spawn(async move {
             let (chat, wish) = wish;
+            let Ok(place) = switchboard.shared().admission.resume().await else { return };
+            if session.ended.get() {
+                return;
+            }
+            session.place.replace(Some(place));
             if switchboard.shared().chats.tell(chat, wish).await.is_err() {
                 switchboard.catch_up_later(&session, chat);
             }
@@ -124,6 +137,7 @@ impl Switchboard {
     fn catch_up_later(&self, session: &Rc<Session>, chat: ChatKey) {
         let (switchboard, session) = (self.clone(), Rc::clone(session));
         actix::spawn(async move {
+            session.place.take();
             tokio::time::sleep(TRY_AGAIN).await;
             session.catching_up.set(None);
             session.behind.borrow_mut().push_back(chat);
@@ -139,6 +153,7 @@ impl Switchboard {
         if replay.end == ReplayEnd::Unavailable {
             return self.catch_up_later(&session, replay.chat);
         }
+        session.place.take();
         session.catching_up.set(None);
         let end = self.give(&session, replay);
         match end {

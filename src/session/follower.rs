@@ -15,6 +15,7 @@ use crate::model::{AgentId, ChatId, ChatKey};
 use crate::people::Verified;
 use crate::wire::frames::ResumeState;
 
+use super::admission::Place;
 use super::eviction::Line;
 
 /// One socket, as its worker's switchboard knows it.
@@ -39,6 +40,8 @@ pub struct Session {
     pub follows: RefCell<HashSet<ChatKey>>,
     /// The chat whose older events are on their way; one at a time, so that they fit.
     pub catching_up: Cell<Option<ChatKey>>,
+    /// Its place among those who resume, while those events are being fetched.
+    pub place: RefCell<Option<Place>>,
     /// Chats that wait to catch up. At most as many as it follows.
     pub behind: RefCell<VecDeque<ChatKey>>,
     /// Whether it is out of the switchboard; whatever comes later finds nobody.

@@ -6,13 +6,17 @@
 //! exactly once and in order, whatever happened on the way, or it is closed and resumes.
 
 pub mod actor;
+pub mod admission;
 mod delivering;
 pub mod eviction;
 pub mod follower;
+pub mod listing;
 mod subscribing;
 pub mod switchboard;
 mod tending;
 
 pub use actor::SessionActor;
+pub use admission::{Admission, come_again};
 pub use eviction::Line;
+pub use listing::Lists;
 pub use switchboard::{Shared, Switchboard};

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -14,15 +15,13 @@ use crate::chat::following::Begin;
 use crate::fanout::topic::{Scope, Topic};
 use crate::model::{ChatId, ChatKey};
 use crate::people::AuthError;
-use crate::store::{Around, ChatList};
+use crate::store::ChatList;
 use crate::wire::frames::{AnswerFrame, ResumeState, encode};
 use crate::wire::{ApiError, CloseCause, Reason};
 
 use super::follower::{Opening, Pace, Session};
 use super::switchboard::Switchboard;
 
-/// Rows of an index read at once.
-const ROWS: usize = 1000;
 /// Chats asked at once for one subscription.
 const AT_ONCE: usize = 64;
 /// How long a subscription may take to be in force, above what the store may take.
@@ -42,6 +41,7 @@ impl Switchboard {
         since: Option<HashMap<String, String>>,
     ) -> Result<(), ApiError> {
         let named = read_since(since.as_ref())?;
+        let _place = self.shared().admission.resume().await?;
         session.subscribing.set(true);
         let done = self.subscribe_now(session, topics, &named).await;
         session.subscribing.set(false);
@@ -218,27 +218,15 @@ impl Switchboard {
             .collect();
         lists.dedup();
         for list in lists {
-            for chat in self.listed(session, list).await? {
-                if topics.iter().any(|topic| topic.covers(chat)) {
-                    chats.insert(chat);
-                }
-            }
+            let listed = self.listed(session, list).await?;
+            chats.extend(listed.iter().copied().filter(|chat| topics.iter().any(|topic| topic.covers(*chat))));
         }
         Ok(chats)
     }
 
     /// Everything in a list, up to as much as a connection may follow and one more.
-    pub(super) async fn listed(&self, session: &Rc<Session>, list: ChatList) -> Result<Vec<ChatId>, ApiError> {
-        let customer = session.verified.caller.customer;
-        let index = &self.shared().chats.deps().store.index;
-        let (mut chats, mut around) = (Vec::new(), Around::Newest);
-        while chats.len() <= self.shared().limits.followed_chats_max {
-            let rows = index.chats(customer, list, around, ROWS).await?;
-            let Some((at, id)) = rows.last() else { break };
-            around = Around::Before(*at, id.0);
-            chats.extend(rows.into_iter().map(|(_, id)| id));
-        }
-        Ok(chats)
+    pub(super) async fn listed(&self, session: &Rc<Session>, list: ChatList) -> Result<Arc<[ChatId]>, ApiError> {
+        Ok(self.shared().lists.chats(session.verified.caller.customer, list).await?)
     }
 
     /// Lets held followers go on: live, or with what they have to catch up on.

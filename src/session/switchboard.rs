@@ -22,8 +22,10 @@ use crate::telemetry::metric;
 use crate::wire::CloseCause;
 use crate::wire::frames::{LostReason, ResumeState};
 
+use super::admission::Admission;
 use super::eviction::Line;
 use super::follower::{Follower, LocalChat, Pace, Session};
+use super::listing::Lists;
 
 /// How long a chat is heard for somebody who may be about to come in.
 const KEPT: Duration = Duration::from_secs(60);
@@ -36,6 +38,8 @@ pub struct Shared {
     pub ear: Ear,
     pub people: People,
     pub limits: Arc<Limits>,
+    pub admission: Admission,
+    pub lists: Lists,
     /// Time between two pings.
     pub ping: Duration,
     /// Silence after which a socket is closed.
@@ -145,6 +149,7 @@ impl Switchboard {
             opening: RefCell::default(),
             follows: RefCell::default(),
             catching_up: Cell::new(None),
+            place: RefCell::default(),
             behind: RefCell::default(),
             ended: Cell::new(false),
         });
@@ -169,7 +174,7 @@ impl Switchboard {
         metrics::counter!(metric::CLOSES, "code" => code.to_string()).increment(1);
         if cause == CloseCause::SlowConsumer {
             metrics::counter!(metric::SLOW_CLOSES).increment(1);
-            tracing::info!(request_id = session.request_id, agent_id = %session.agent(), "slow consumer closed");
+            tracing::info!(request_id = session.request_id, agent_id = %session.agent(), "slow consumer closed; its client resumes, limits.outbox_bytes_max is how far behind it may be");
         }
         session.outbox.close(cause);
         if let Some(line) = &session.line {
@@ -198,6 +203,7 @@ impl Switchboard {
         }
         drop(table);
         session.opening.borrow_mut().take();
+        session.place.borrow_mut().take();
         self.shared().ear.exit(customer);
         self.shared().connections.fetch_sub(1, Ordering::AcqRel);
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);

@@ -159,7 +159,7 @@ impl Switchboard {
                 match self.listed(session, list).await {
                     Ok(chats) => {
                         let watching = list == ChatList::All;
-                        for chat in chats.into_iter().filter(|chat| session.covers(*chat, watching)) {
+                        for chat in chats.iter().copied().filter(|chat| session.covers(*chat, watching)) {
                             self.wish_unless_followed(session, chat);
                         }
                     }

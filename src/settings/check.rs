@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::model::Limits;
 
-use super::{Settings, SettingsError, StoreKind};
+use super::{Durability, Settings, SettingsError, StoreKind};
 
 /// Fewest bytes of a secret that was given.
 const SECRET_BYTES_MIN: usize = 16;
@@ -31,6 +31,14 @@ impl Settings {
         }
         if !self.server.public_url.is_empty() && !is_origin(&self.server.public_url) {
             return wrong("server.public_url", "must be http(s)://host[:port], without a path");
+        }
+        if !self.log.otlp_url.is_empty() {
+            if !cfg!(feature = "otel") {
+                return wrong("log.otlp_url", "needs a hub that was built with `--features otel`");
+            }
+            if !Url::parse(&self.log.otlp_url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some()) {
+                return wrong("log.otlp_url", "must be http://host[:port]/path");
+            }
         }
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&self.log.filter) {
             return wrong("log.filter", &error.to_string());
@@ -61,6 +69,10 @@ impl Settings {
             ("store.link_queue_max", store.link_queue_max as u64, 16, 10_000_000),
             ("store.subscribe_max", store.subscribe_max as u64, 1, 1_000),
             ("store.beat_ms", store.beat_ms, 100, 60_000),
+            ("store.survey_ms", store.survey_ms, 100, 60_000),
+            ("store.replicas_min", u64::from(store.replicas_min), 1, 16),
+            ("store.durable_ms", store.durable_ms, 1, 60_000),
+            ("log.otlp_per_thousand", u64::from(self.log.otlp_per_thousand), 0, 1_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
@@ -72,6 +84,9 @@ impl Settings {
             ("auth.hash_parallel_max", auth.hash_parallel_max as u64, 1, 256),
             ("chat.idle_secs", chat.idle_secs, 1, DAY_SECS),
             ("chat.beacon_secs", chat.beacon_secs, 1, 3_600),
+            ("chat.beacon_ms", chat.beacon_ms, 0, 60_000),
+            ("chat.beacon_times", u64::from(chat.beacon_times), 1, 100),
+            ("chat.beacon_chats_max", chat.beacon_chats_max as u64, 1, 1_000_000),
         ])
     }
 
@@ -97,6 +112,10 @@ impl Settings {
             ("limits.resume_events_max", limits.resume_events_max, 1_000, 1_000_000),
             ("limits.idempotency_keys_per_hour", u64::from(limits.idempotency_keys_per_hour), 1, 10_000_000),
             ("limits.connections_max", limits.connections_max as u64, 1, 10_000_000),
+            ("limits.handshakes_max", limits.handshakes_max as u64, 1, 1_000_000),
+            ("limits.handshakes_waiting_max", limits.handshakes_waiting_max as u64, 0, 10_000_000),
+            ("limits.handshakes_wait_ms", limits.handshakes_wait_ms, 1, 60_000),
+            ("limits.resumes_max", limits.resumes_max as u64, 1, 1_000_000),
             ("limits.topics_max", limits.topics_max as u64, 1, 10_000),
             ("limits.followed_chats_max", limits.followed_chats_max as u64, 1, 1_000_000),
             ("limits.listed_rows_max", limits.listed_rows_max as u64, 100, 1_000_000),
@@ -126,10 +145,17 @@ impl Settings {
         if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(plain) {
             return wrong("store.prefix", "must be 1 to 64 letters, digits and -_.: characters");
         }
+        let waits = self.store.durability != Durability::Memory;
+        if waits && self.store.durable_ms >= self.store.wait_ms {
+            return wrong("store.durable_ms", "must be less than store.wait_ms");
+        }
         if self.store.kind == StoreKind::Redis {
             // What is wrong with the rest is said when it is opened, without the password in it.
             let scheme = self.store.url.expose().split_once("://").map(|(scheme, _)| scheme);
-            if !matches!(scheme, Some("redis" | "rediss" | "redis+sentinel" | "redis+cluster")) {
+            if !matches!(
+                scheme,
+                Some("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel" | "redis+cluster" | "rediss+cluster")
+            ) {
                 return wrong("store.url", "must begin with redis:// or rediss://");
             }
         }

@@ -16,6 +16,8 @@ use super::{Settings, SettingsError};
 pub const BASE: &str = include_str!("../../config/base.toml");
 
 const PREFIX: &str = "TALK__";
+/// What the name of a variable ends in that names a file with the value.
+const FILE_SUFFIX: &str = "_FILE";
 
 impl Settings {
     /// Reads the layers, puts them on top of each other and checks the whole.
@@ -41,8 +43,15 @@ impl Settings {
         }
         let mut variables: Vec<_> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         variables.sort();
+        let names: Vec<_> = variables.iter().map(|(name, _)| name.clone()).collect();
         for (name, text) in variables {
-            layers = with_variable(layers, &grammar, &name, &text)?;
+            layers = match kept_in_file(&grammar, &name) {
+                Some(plain) if names.iter().any(|other| other == plain) => {
+                    return Err(SettingsError::new(path_of(plain), format!("given twice, also as {name}")));
+                }
+                Some(plain) => with_variable(layers, &grammar, plain, &content(&name, &text)?)?,
+                None => with_variable(layers, &grammar, &name, &text)?,
+            };
         }
         let merged = layers.build().map_err(|error| whole("settings", &error))?;
         let settings: Self = serde_path_to_error::deserialize(merged)
@@ -111,6 +120,30 @@ fn wanted(model: &Value) -> &'static str {
     }
 }
 
+/// The section and key that a variable names, as a path.
+fn path_of(name: &str) -> String {
+    name[PREFIX.len()..].to_lowercase().replace("__", ".")
+}
+
+fn model<'a>(grammar: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let path = path_of(name);
+    let (section, key) = path.split_once('.')?;
+    grammar.get(section).and_then(table)?.get(key)
+}
+
+/// The variable whose value stands in a file that this one names: `TALK__AUTH__SECRET_FILE` is for
+/// `TALK__AUTH__SECRET`. Only texts are kept so, and a key that ends in `_file` itself is that key.
+fn kept_in_file<'a>(grammar: &Map<String, Value>, name: &'a str) -> Option<&'a str> {
+    let plain = name.strip_suffix(FILE_SUFFIX).filter(|_| model(grammar, name).is_none())?;
+    model(grammar, plain).filter(|model| matches!(model.kind, ValueKind::String(_))).map(|_| plain)
+}
+
+/// What a file holds, without the white space around it.
+fn content(name: &str, path: &str) -> Result<String, SettingsError> {
+    let wrong = |error: std::io::Error| SettingsError::new(path_of(name), format!("{path}: {error} (from {name})"));
+    std::fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(wrong)
+}
+
 /// A variable's text is read as the kind that the key has: a number, `true` or `false`, a list by
 /// commas; or it is the text itself.
 fn with_variable(
@@ -119,12 +152,9 @@ fn with_variable(
     name: &str,
     text: &str,
 ) -> Result<ConfigBuilder<DefaultState>, SettingsError> {
-    let path = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+    let path = path_of(name);
     let wrong = |what: &str| SettingsError::new(&path, format!("{what} (from {name})"));
-    let model = path
-        .split_once('.')
-        .and_then(|(section, key)| grammar.get(section).and_then(table)?.get(key))
-        .ok_or_else(|| wrong("no such setting"))?;
+    let model = model(grammar, name).ok_or_else(|| wrong("no such setting"))?;
     let bad = || wrong(&format!("must be {}", wanted(model).trim_end_matches(" in quotes")));
     let value = match model.kind {
         ValueKind::Boolean(_) => ValueKind::Boolean(text.parse().map_err(|_| bad())?),

@@ -100,6 +100,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// When a write to Redis counts as done, and is answered.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// It is in the memory of the primary.
+    Memory,
+    /// It is on the disk of the primary.
+    Fsync,
+    /// It is in the memory of so many replicas.
+    Replicated,
+}
+
 /// Which body the store has, and how it is reached.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +145,14 @@ pub struct Store {
     pub subscribe_max: usize,
     /// Milliseconds between two probes of a connection to Redis.
     pub beat_ms: u64,
+    /// Milliseconds between two looks at where the servers of Redis are.
+    pub survey_ms: u64,
+    /// When a write to Redis counts as done.
+    pub durability: Durability,
+    /// Replicas that must have a write, with [`Durability::Replicated`].
+    pub replicas_min: u32,
+    /// Milliseconds that reaching the durability may take, less than `wait_ms`.
+    pub durable_ms: u64,
 }
 
 impl Store {
@@ -221,6 +241,12 @@ pub struct Chat {
     pub idle_secs: u64,
     /// Seconds between two looks at a watched chat's newest position.
     pub beacon_secs: u64,
+    /// Milliseconds between two beacons to all nodes about what was committed here; 0: none.
+    pub beacon_ms: u64,
+    /// Beacons that tell of one commit.
+    pub beacon_times: u32,
+    /// Chats that wait to be told of in a beacon.
+    pub beacon_chats_max: usize,
 }
 
 /// What is logged.
@@ -230,6 +256,10 @@ pub struct Log {
     /// Directives of `tracing_subscriber::EnvFilter`.
     pub filter: String,
     pub format: LogFormat,
+    /// Where traces go, `http://`; empty: nowhere.
+    pub otlp_url: String,
+    /// Of a thousand calls, how many are traced.
+    pub otlp_per_thousand: u32,
 }
 
 /// How a line of the log looks.

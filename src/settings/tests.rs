@@ -102,6 +102,28 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_base() {
 }
 
 #[test]
+fn a_text_can_be_kept_in_a_file_of_its_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("token").display().to_string();
+    std::fs::write(&path, "0123456789abcdef0123\n").expect("a file");
+    let settings = Settings::load(None, variables(&[("TALK__AUTH__ADMIN_TOKEN_FILE", &path)])).expect("valid");
+    assert_eq!(settings.auth.admin_token.expose(), "0123456789abcdef0123");
+    let refused = |pairs: &[(&str, &str)]| Settings::load(None, variables(pairs)).expect_err("refused").to_string();
+    let twice = [("TALK__AUTH__ADMIN_TOKEN", "0123456789abcdef"), ("TALK__AUTH__ADMIN_TOKEN_FILE", path.as_str())];
+    assert_eq!(refused(&twice), "auth.admin_token: given twice, also as TALK__AUTH__ADMIN_TOKEN_FILE");
+    let gone = format!("{path}.gone");
+    let said = refused(&[("TALK__AUTH__SECRET_FILE", &gone)]);
+    assert!(said.starts_with("auth.secret_file: ") && said.contains(&gone), "{said}");
+    // A key that ends so itself, and what is no text, mean what they always meant.
+    let jwks = Settings::load(None, variables(&[("TALK__AUTH__JWKS_FILE", "/keys")])).expect("valid");
+    assert_eq!(jwks.auth.jwks_file, "/keys");
+    assert_eq!(
+        refused(&[("TALK__SERVER__WORKERS_FILE", &path)]),
+        "server.workers_file: no such setting (from TALK__SERVER__WORKERS_FILE)"
+    );
+}
+
+#[test]
 fn what_is_wrong_in_the_environment_is_named() {
     for (name, value, said) in [
         ("TALK__SERVER__BIND", "here", "server.bind: invalid socket address syntax"),

@@ -13,10 +13,12 @@ pub enum Heard {
     Arrived(ChatKey, Vec<Arrival>),
     /// Something about a customer that this node watches; `number` counts them 1, 2, 3, ...
     Noticed { customer: CustomerId, number: u64, notice: Notice },
-    /// The link is up, and all that is watched is subscribed: what came between is not known.
-    Up,
-    /// The link is down: nothing is heard until the next [`Heard::Up`].
-    Down,
+    /// These channels are heard again, or for the first time since the link, or the part of it
+    /// that carries them, was away: what was said on them meanwhile is not known.
+    Again(Vec<Channel>),
+    /// The newest numbers of chats that another node, or this one, committed to a moment ago.
+    /// Also of chats that this node does not watch.
+    Heads(Vec<(ChatKey, u64)>),
 }
 
 /// An event, with the message it is about as that is after it.
@@ -38,19 +40,24 @@ pub enum Notice {
     AgentStatus { json: String },
 }
 
+/// Chats that one call of [`Link::tell_heads`] tells of at most.
+pub const HEADS_MAX: usize = 1_000;
+
 /// A channel of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
     Chat(ChatKey),
     Customer(CustomerId),
+    /// Where chats stand, see [`Link::tell_heads`]. Every node hears it without asking.
+    Heads,
 }
 
 /// The way by which nodes hear what others wrote.
 #[async_trait]
 pub trait Link: Send + Sync {
     /// Hears these channels from now on. Returns once that is in force: whatever is committed
-    /// afterwards is heard, or missed together with a [`Heard::Up`]. While the link is down it
-    /// returns at once, and the channels are part of the next [`Heard::Up`].
+    /// afterwards is heard, or missed together with a [`Heard::Again`] that names the channel. While
+    /// the link is down it returns at once, and the channels are part of the next [`Heard::Again`].
     async fn watch(&self, channels: Vec<Channel>);
 
     /// Stops hearing them, some time soon.
@@ -61,6 +68,10 @@ pub trait Link: Send + Sync {
 
     /// The number of the customer's newest notice, 0 before the first.
     async fn notices(&self, customer: CustomerId) -> Result<u64>;
+
+    /// Tells all nodes where these chats stand, at most [`HEADS_MAX`] at once. It may be lost, like
+    /// anything that is said over the link, and it may come to the node that tells it too.
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()>;
 
     /// Whether the link is up, and the store answers.
     async fn healthy(&self) -> bool;

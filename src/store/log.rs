@@ -15,6 +15,10 @@ pub trait ChatLog: Send + Sync {
     /// Appends events and makes what follows from them true; see [`Commit`].
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError>;
 
+    /// Returns once all that is in the chat's log by now is kept at the durability that is set: for
+    /// answers that rest on what others wrote.
+    async fn assure(&self, chat: ChatKey) -> Result<()>;
+
     /// The chat as it is now, without its messages; `None` when there is none of this key.
     async fn load(&self, chat: ChatKey) -> Result<Option<Snapshot>>;
 
@@ -60,9 +64,12 @@ pub struct Commit {
     pub chat: ChatId,
     pub expect: Expect,
     /// Set when an earlier attempt may have succeeded: the first entry's nonce is looked for among
-    /// the events after this number, and found, answers for this commit.
+    /// the events after this number, and found, answers for this commit. A number that the log has
+    /// not reached is a conflict: the history that the caller saw is not this one.
     pub retry_after: Option<u64>,
-    /// One or two; in the log and on the wire they follow each other without a gap.
+    /// One or two; in the log and on the wire they follow each other without a gap. A first nonce
+    /// that stands for an idempotency key ([`Nonce::of_key`]) is remembered with the chat for 24
+    /// hours, so that a failover that keeps the event keeps that too.
     pub entries: Vec<Entry>,
 }
 

@@ -1,10 +1,11 @@
-//! A store whose calls are counted, whatever its body: how long each took, and which failed.
+//! A store whose calls are counted and traced, whatever its body: how long each took, and which failed.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::model::chat::Pair;
@@ -27,7 +28,7 @@ pub(super) fn measured(body: Store) -> Store {
 
 async fn timed<T>(call: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let began = Instant::now();
-    let done = work.await;
+    let done = work.instrument(tracing::debug_span!("store", call)).await;
     metrics::histogram!(metric::STORE_SECONDS, "call" => call).record(began.elapsed());
     if done.is_err() {
         metrics::counter!(metric::STORE_ERRORS, "call" => call).increment(1);
@@ -43,11 +44,15 @@ impl ChatLog for Measured {
 
     /// Its time is taken by the chat, which waits for it.
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
-        let done = self.0.log.commit(commit).await;
+        let done = self.0.log.commit(commit).instrument(tracing::debug_span!("store", call = "commit")).await;
         if matches!(done, Err(CommitError::Store(_))) {
             metrics::counter!(metric::STORE_ERRORS, "call" => "commit").increment(1);
         }
         done
+    }
+
+    async fn assure(&self, chat: ChatKey) -> Result<()> {
+        timed("assure", self.0.log.assure(chat)).await
     }
 
     async fn load(&self, chat: ChatKey) -> Result<Option<Snapshot>> {
@@ -143,6 +148,10 @@ impl Records for Measured {
         timed("get", self.0.records.get(table, customer, id)).await
     }
 
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        timed("get_all", self.0.records.get_all(table, customer, ids)).await
+    }
+
     async fn replace(&self, table: Table, customer: CustomerId, id: Uuid, before: &[u8], after: &[u8]) -> Result<bool> {
         timed("replace", self.0.records.replace(table, customer, id, before, after)).await
     }
@@ -183,6 +192,10 @@ impl Link for Measured {
 
     async fn notices(&self, customer: CustomerId) -> Result<u64> {
         timed("notices", self.0.link.notices(customer)).await
+    }
+
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+        timed("tell_heads", self.0.link.tell_heads(heads)).await
     }
 
     async fn healthy(&self) -> bool {

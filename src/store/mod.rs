@@ -35,14 +35,15 @@ mod measured;
 pub mod opening;
 pub mod records;
 pub mod redis;
+pub mod together;
 
 pub use index::{Around, ChatIndex, ChatList, Scope};
-pub use link::{Arrival, Channel, Heard, Link, Notice};
+pub use link::{Arrival, Channel, HEADS_MAX, Heard, Link, Notice};
 pub use log::{ChatLog, Commit, CommitError, Committed, Entry, Expect, Page, Side, Snapshot, Touch};
 pub use records::{List, NewRecord, Records, Row, Table};
 
 /// Why the store did not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// No answer in time. A write may or may not have happened. Trying again is right.
     #[error("store unavailable: {0}")]
@@ -71,4 +72,7 @@ pub struct Opened {
     /// Awaited at exit, after the last call: ends what runs beside the store and leaves the data
     /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`].
     pub close: BoxFuture<'static, ()>,
+    /// Ends when it turns out later that the store can never be used: data of another schema,
+    /// refused credentials. Pending for as long as there is nothing of the kind.
+    pub fatal: BoxFuture<'static, StoreError>,
 }

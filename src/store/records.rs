@@ -19,6 +19,16 @@ pub trait Records: Send + Sync {
     /// The record's bytes.
     async fn get(&self, table: Table, customer: CustomerId, id: uuid::Uuid) -> Result<Option<Vec<u8>>>;
 
+    /// The bytes of records of one table, in the order of the ids. Bodies that can read them at
+    /// once do.
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[uuid::Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.push(self.get(table, customer, *id).await?);
+        }
+        Ok(found)
+    }
+
     /// Replaces the bytes if they are still `before`; `false` if they are not.
     async fn replace(
         &self,

@@ -198,7 +198,7 @@ impl From<crate::store::StoreError> for ApiError {
     fn from(error: crate::store::StoreError) -> Self {
         match error {
             crate::store::StoreError::Unavailable(cause) => {
-                tracing::warn!(%cause, "store unavailable");
+                tracing::warn!(%cause, "store unavailable, the call is answered 503; look at redis and at talk_link_up");
                 Self::new(Reason::ServiceUnavailable, "the store does not answer; try again")
             }
             crate::store::StoreError::Corrupt(cause) => Self::internal(cause),

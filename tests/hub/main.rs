@@ -16,6 +16,7 @@ mod errors; // every reason for a refusal, as a snapshot
 mod files; // uploads and downloads
 mod health; // alive, ready, counted, drained
 mod history; // paging: nothing skipped, nothing twice
+mod holes; // what is lost on the way is read from the log, soon
 mod hostile; // a hundred thousand generated requests
 mod idempotency; // the same call again
 mod identity_provider; // tokens of somebody else, by their public keys
@@ -28,6 +29,7 @@ mod nodes; // two nodes, and a Redis that stumbles
 mod participants; // who is in a chat, and what is told of it
 mod races; // everybody at once
 mod reactions; // reactions: own, once, told when something changed
+mod reconnect_storm; // everybody at once comes back
 mod resume; // since: what a returning client is sent and told
 mod secrecy; // no credential in any log line
 mod settings; // where settings come from; wrong ones are named
@@ -35,4 +37,5 @@ mod slow_readers; // sockets that stop reading cost nobody but themselves
 mod socket_rules; // who may connect, what may be sent, when a socket ends
 mod subscriptions; // topics: what a socket hears, once and in order
 mod threads; // replies, counted and kept together
+mod traces; // the lines and spans of a call are found by it
 mod tutorial; // the specification, replayed

@@ -124,7 +124,7 @@ async fn measured() {
     const APPENDS: usize = 1_000;
     let dir = tempfile::tempdir_in(std::env::var_os("TALK_TEST_DISK").unwrap_or_else(|| "target".into()))
         .unwrap_or_else(|_| tempfile::tempdir().unwrap());
-    let Opened { store, heard: _heard, close } = embedded::open(dir.path(), settings()).unwrap();
+    let Opened { store, heard: _heard, close, .. } = embedded::open(dir.path(), settings()).unwrap();
     let text =
         "a message of a hundred and twenty characters, which is about what people write to each other ".repeat(2);
     let text = &text[..120];

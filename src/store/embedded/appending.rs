@@ -32,6 +32,9 @@ impl Batch<'_> {
         let first = match (commit.expect, &chat, head) {
             (Expect::Absent { at }, None, None) => at,
             (Expect::Absent { .. }, Some(chat), _) if chat.id != commit.chat => return Ok(Err(CommitError::KeyTaken)),
+            (_, _, Some(head)) if commit.retry_after.is_some_and(|after| after > head.seq) => {
+                return Ok(Err(CommitError::Conflict));
+            }
             (Expect::Rules(rules), Some(chat), Some(head)) if chat.id == commit.chat && head.rules == rules => {
                 self.now.max(Micros(head.at + 1))
             }

@@ -176,7 +176,7 @@ impl Medium {
         let channel = match heard {
             Heard::Arrived(chat, _) => Channel::Chat(*chat),
             Heard::Noticed { customer, .. } => Channel::Customer(*customer),
-            Heard::Up | Heard::Down => return true,
+            Heard::Again(_) | Heard::Heads(_) => return true,
         };
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).contains(&channel)
     }

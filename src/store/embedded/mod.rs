@@ -26,8 +26,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::{Heard, Opened, Result, Store, StoreError};
+use super::{Opened, Result, Store, StoreError};
 use crate::model::Micros;
+use crate::telemetry::metric;
 use medium::{Clock, Medium, Opening};
 use writer::{Bounds, Writer};
 
@@ -100,8 +101,8 @@ fn open_with(dir: &Path, settings: &EmbeddedSettings, opening: Opening, clock: C
         let _ = dir.sync_all();
     }
     let (tell, heard) = mpsc::channel(settings.heard_max);
-    // There is nothing to wait for: the link of a single node is up from the start.
-    let _ = tell.try_send(Heard::Up);
+    // The link of a single node is up from the start, and for as long as it runs.
+    metrics::gauge!(metric::LINK_UP).set(1.0);
     let bounds = Bounds {
         queue_max: settings.queue_max,
         batch_max: settings.batch_max,
@@ -111,7 +112,8 @@ fn open_with(dir: &Path, settings: &EmbeddedSettings, opening: Opening, clock: C
     let close = Box::pin(writer.clone().close());
     let body = Arc::new(Embedded { medium, writer });
     let store = Store { log: body.clone(), index: body.clone(), records: body.clone(), link: body };
-    Ok(Opened { store, heard, close })
+    // What is wrong with a file is seen when it is opened.
+    Ok(Opened { store, heard, close, fatal: Box::pin(std::future::pending()) })
 }
 
 /// Makes the directory, for its owner alone: it holds what people say to each other.

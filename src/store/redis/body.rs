@@ -7,22 +7,25 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::ear::Ear;
+use super::hearing::Hearing;
 use super::keys::Keys;
-use super::lanes::{Again, Ask, Lanes, Way};
+use super::lanes::Ask;
 use super::scripts::Scripts;
+use super::servers::{Again, Servers, Way};
 use crate::model::Micros;
 use crate::store::{Around, Result, StoreError};
 
 /// The store on Redis. All its traits are made of this.
 #[derive(Clone)]
 pub(crate) struct Body {
-    pub(crate) lanes: Lanes,
+    pub(crate) servers: Servers,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) keys: Keys,
-    pub(crate) ear: Arc<Ear>,
+    pub(crate) hearing: Arc<Hearing>,
     /// Where work goes that nobody waits for.
     pub(crate) runtime: Handle,
+    /// Whether a write takes more than its answer to count as done.
+    pub(crate) waits: bool,
     /// Held so that the runtime lives.
     #[expect(dead_code, reason = "its being there is its use")]
     pub(crate) alive: mpsc::Sender<()>,
@@ -41,9 +44,9 @@ pub(crate) struct ListRow {
 }
 
 impl Body {
-    /// The server's clock.
-    pub(crate) async fn time(&self) -> Result<Micros> {
-        let time = self.lanes.ask(Way::Read, Again::Fine, Ask::Command(redis::cmd("TIME"))).await?;
+    /// The clock of the server that has this key.
+    pub(crate) async fn time(&self, key: &str) -> Result<Micros> {
+        let time = self.servers.ask(Way::read(key), Again::Fine, Ask::Command(redis::cmd("TIME"))).await?;
         let (seconds, micros): (u64, u64) = decoded(time)?;
         Ok(Micros(seconds * 1_000_000 + micros))
     }
@@ -75,7 +78,7 @@ impl Body {
                 None => call.arg("").arg(""),
                 Some((at, id)) => call.arg(at.0).arg(id.as_bytes()),
             };
-            let answer = self.lanes.ask(Way::Read, Again::Fine, Ask::Script(&self.scripts.rows, call)).await?;
+            let answer = self.servers.ask(Way::read(list), Again::Fine, Ask::Script(&self.scripts.rows, call)).await?;
             let flat: Vec<Vec<u8>> = decoded(answer)?;
             let width = if table.is_some() { 3 } else { 2 };
             for row in flat.chunks_exact(width) {

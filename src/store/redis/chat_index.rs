@@ -9,8 +9,9 @@ use redis::Cmd;
 
 use super::body::{Body, decoded};
 use super::envelope;
-use super::lanes::{Again, Ask, Way};
+use super::lanes::Ask;
 use super::scripts::Source;
+use super::servers::{Again, Way};
 use crate::model::chat::Pair;
 use crate::model::{AgentId, ChatId, CustomerId, Micros};
 use crate::store::{Around, ChatIndex, ChatList, Notice, Result, Scope, StoreError};
@@ -27,8 +28,8 @@ const CLAIM_KEPT_SECS: u64 = 24 * 3600;
 impl Body {
     /// Writes to the customer's keys; twice is as good as once.
     async fn write(&self, customer: CustomerId, script: &Source, call: Cmd) -> Result<redis::Value> {
-        let way = Way::Write(customer.0.as_u64_pair().1);
-        self.lanes.ask(way, Again::Fine, Ask::Script(script, call)).await
+        let way = Way::write(&self.keys.notices(customer));
+        self.servers.ask(way, Again::Fine, Ask::Script(script, call)).await
     }
 
     /// Settles marks that are due, while nobody waits.
@@ -53,9 +54,10 @@ impl Body {
         let (agent, chat) = mark.split_at(16);
         let agent = AgentId::from_bytes(agent.try_into().map_err(|_| malformed())?);
         let chat = ChatId::from_bytes(chat.try_into().map_err(|_| malformed())?);
+        let roster = self.keys.roster(chat.key());
         let mut member = redis::cmd("HEXISTS");
-        member.arg(self.keys.roster(chat.key())).arg(&agent.bytes());
-        let member: bool = decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(member)).await?)?;
+        member.arg(&roster).arg(&agent.bytes());
+        let member: bool = decoded(self.servers.ask(Way::read(&roster), Again::Fine, Ask::Command(member)).await?)?;
         let list = self.keys.chats(customer, ChatList::Agent(agent));
         let mut call = self.scripts.sweep.call(&[&self.keys.forgotten(customer), &list]);
         call.arg(mark).arg(at).arg(if member { "y" } else { "n" });
@@ -151,10 +153,10 @@ impl ChatIndex for Body {
     }
 
     async fn settle_key(&self, customer: CustomerId, agent: AgentId, key: &str, claim: &[u8]) -> Result<()> {
+        let key = self.keys.claim(customer, agent, key);
         let mut cmd = redis::cmd("SET");
-        cmd.arg(self.keys.claim(customer, agent, key)).arg(claim).arg("XX").arg("KEEPTTL");
-        let way = Way::Write(customer.0.as_u64_pair().1);
-        self.lanes.ask(way, Again::Fine, Ask::Command(cmd)).await?;
+        cmd.arg(&key).arg(claim).arg("XX").arg("KEEPTTL");
+        self.servers.ask(Way::write(&key), Again::Fine, Ask::Command(cmd)).await?;
         Ok(())
     }
 }

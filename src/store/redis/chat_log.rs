@@ -6,7 +6,8 @@ use redis::{FromRedisValue, Value};
 use super::body::{Body, decoded};
 use super::commit;
 use super::envelope;
-use super::lanes::{Again, Ask, Way};
+use super::lanes::Ask;
+use super::servers::{Again, Way};
 use super::stored;
 use crate::model::{
     AgentId, Chat, ChatId, ChatKey, FileId, Message, Micros, Nonce, Participant, ParticipantId, Position, Record,
@@ -57,8 +58,8 @@ fn eight(bytes: &[u8], what: &str) -> Result<Micros> {
 }
 
 impl Body {
-    async fn read<T: FromRedisValue>(&self, ask: Ask<'_>) -> Result<T> {
-        decoded(self.lanes.ask(Way::Read, Again::Fine, ask).await?)
+    async fn read<T: FromRedisValue>(&self, key: &str, ask: Ask<'_>) -> Result<T> {
+        decoded(self.servers.ask(Way::read(key), Again::Fine, ask).await?)
     }
 
     /// Turns the script's answer into what was committed.
@@ -132,25 +133,32 @@ fn onwards(side: Side, at: Micros) -> Side {
 
 #[async_trait]
 impl ChatLog for Body {
-    async fn now(&self, _chat: ChatKey) -> Result<Micros> {
-        self.time().await
+    async fn now(&self, chat: ChatKey) -> Result<Micros> {
+        self.time(&self.keys.meta(chat)).await
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
         let call = commit::call(&self.scripts.commit, &self.keys, commit)?;
-        let way = Way::Write(commit.chat.key().0);
-        let answer = self.lanes.ask(way, Again::Never, Ask::Script(&self.scripts.commit, call)).await?;
+        let way = Way::write(&self.keys.meta(commit.chat.key()));
+        let answer = self.servers.ask(way, Again::Never, Ask::Script(&self.scripts.commit, call)).await?;
         Self::committed(commit, decoded(answer)?)
     }
 
+    async fn assure(&self, chat: ChatKey) -> Result<()> {
+        if self.waits {
+            let key = self.keys.meta(chat);
+            let call = self.scripts.assure.call(&[&key]);
+            self.servers.ask(Way::write(&key), Again::Fine, Ask::Script(&self.scripts.assure, call)).await?;
+        }
+        Ok(())
+    }
+
     async fn load(&self, chat: ChatKey) -> Result<Option<Snapshot>> {
-        let mut pipeline = redis::pipe();
-        let fields: [&str; 8] = ["i", "h", "r", "s", "n", "c", "u", "d"];
-        pipeline.atomic();
-        pipeline.cmd("HMGET").arg(self.keys.meta(chat)).arg(&fields);
-        pipeline.cmd("HGETALL").arg(self.keys.roster(chat));
+        let key = self.keys.meta(chat);
+        let call = self.scripts.load.call(&[&key]);
         type Meta = Vec<Option<Vec<u8>>>;
-        let (meta, roster): (Meta, Vec<(Vec<u8>, Vec<u8>)>) = self.read(Ask::Pipeline(pipeline)).await?;
+        let (meta, roster): (Meta, Vec<(Vec<u8>, Vec<u8>)>) =
+            self.read(&key, Ask::Script(&self.scripts.load, call)).await?;
         if meta.first().is_none_or(Option::is_none) {
             return Ok(None);
         }
@@ -174,9 +182,10 @@ impl ChatLog for Body {
     }
 
     async fn head(&self, chat: ChatKey) -> Result<Position> {
+        let key = self.keys.meta(chat);
         let mut cmd = redis::cmd("HGET");
-        cmd.arg(self.keys.meta(chat)).arg("h");
-        let head: Option<Vec<u8>> = self.read(Ask::Command(cmd)).await?;
+        cmd.arg(&key).arg("h");
+        let head: Option<Vec<u8>> = self.read(&key, Ask::Command(cmd)).await?;
         head.map_or(Ok(Position::START), |head| read_head(&head))
     }
 
@@ -188,7 +197,7 @@ impl ChatLog for Body {
             let mut call = self.scripts.events.call(&[&meta]);
             let first = from.max(1) + records.len() as u64;
             call.arg(first).arg(asked);
-            let rows: Vec<Vec<u8>> = self.read(Ask::Script(&self.scripts.events, call)).await?;
+            let rows: Vec<Vec<u8>> = self.read(&meta, Ask::Script(&self.scripts.events, call)).await?;
             for (seq, row) in (first..).zip(rows.chunks_exact(2)) {
                 records.push(stored::read(seq, moment(&row[0])?, &row[1])?);
             }
@@ -210,7 +219,7 @@ impl ChatLog for Body {
                 .arg(at.0.min(Micros::MAX.0))
                 .arg((page.limit - found.len()).min(ROWS_MAX))
                 .arg(LOOKED_AT_MAX);
-            let rows: Vec<Value> = self.read(Ask::Script(&self.scripts.page, call)).await?;
+            let rows: Vec<Value> = self.read(&meta, Ask::Script(&self.scripts.page, call)).await?;
             let mut rows = rows.into_iter();
             let reached = bytes(rows.next().ok_or_else(|| corrupt("answer"))?)?;
             found.extend(messages(rows)?.into_iter().flatten());
@@ -231,7 +240,7 @@ impl ChatLog for Body {
             let asked = (page.limit - found.len()).min(ROWS_MAX);
             let mut call = self.scripts.replies.call(&[&meta]);
             call.arg(word).arg(&at.0.to_be_bytes()).arg(asked).arg(&parent.0.to_be_bytes());
-            let rows: Vec<Value> = self.read(Ask::Script(&self.scripts.replies, call)).await?;
+            let rows: Vec<Value> = self.read(&meta, Ask::Script(&self.scripts.replies, call)).await?;
             let rows = messages(rows.into_iter())?;
             let count = rows.len();
             found.extend(rows.into_iter().flatten());
@@ -251,16 +260,17 @@ impl ChatLog for Body {
             for at in at {
                 call.arg(&at.0.to_be_bytes());
             }
-            let rows: Vec<Value> = self.read(Ask::Script(&self.scripts.pick, call)).await?;
+            let rows: Vec<Value> = self.read(&meta, Ask::Script(&self.scripts.pick, call)).await?;
             found.extend(messages(rows.into_iter())?);
         }
         Ok(found)
     }
 
     async fn carries(&self, chat: ChatKey, file: FileId) -> Result<bool> {
+        let key = self.keys.files(chat);
         let mut cmd = redis::cmd("HEXISTS");
-        cmd.arg(self.keys.files(chat)).arg(&file.bytes());
-        self.read(Ask::Command(cmd)).await
+        cmd.arg(&key).arg(&file.bytes());
+        self.read(&key, Ask::Command(cmd)).await
     }
 }
 

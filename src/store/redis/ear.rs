@@ -1,4 +1,4 @@
-//! What this node wants to hear, and whether it does: the hub's side of the link.
+//! What this node wants to hear from one server, and whether it does.
 //!
 //! The hub changes the wish at once and waits for the keeper only while the link is up; the keeper
 //! takes changes in as many at a time as have gathered.
@@ -16,8 +16,6 @@ pub(crate) struct Ear {
     state: Mutex<State>,
     /// Something in `state` has changed.
     changed: Notify,
-    /// The link has come up.
-    risen: Notify,
 }
 
 #[derive(Default)]
@@ -25,6 +23,8 @@ struct State {
     watched: HashSet<Channel>,
     /// Watched or unwatched since the keeper last looked.
     touched: HashSet<Channel>,
+    /// Of these, whose watchers do not know what was said while they were not heard.
+    adopted: HashSet<Channel>,
     /// Callers who wait until all that was touched before is in force.
     waiting: Vec<oneshot::Sender<()>>,
     up: bool,
@@ -41,17 +41,6 @@ impl Ear {
         self.state().up
     }
 
-    /// Returns once the link is up.
-    pub(crate) async fn risen(&self) {
-        loop {
-            let risen = self.risen.notified();
-            if self.is_up() {
-                return;
-            }
-            risen.await;
-        }
-    }
-
     /// The link is down: nobody waits any longer for what cannot come into force.
     pub(crate) fn down(&self) -> bool {
         let mut state = self.state();
@@ -59,34 +48,45 @@ impl Ear {
         std::mem::take(&mut state.up)
     }
 
-    pub(crate) async fn watch(&self, channels: Vec<Channel>) {
+    /// Watches; what comes back resolves once that is in force. `None` while the link is down: the
+    /// channels come up with it.
+    pub(crate) fn watch(&self, channels: Vec<Channel>) -> Option<oneshot::Receiver<()>> {
         let in_force = {
             let mut state = self.state();
-            for channel in channels {
-                state.watched.insert(channel);
-                state.touched.insert(channel);
-            }
+            state.watched.extend(&channels);
             if !state.up {
-                return;
+                return None;
             }
+            state.touched.extend(&channels);
             let (done, in_force) = oneshot::channel();
             state.waiting.push(done);
             in_force
         };
         self.changed.notify_one();
-        // Dropped unsent when the link goes down: then the next `Up` holds these channels.
-        let _ = in_force.await;
+        Some(in_force)
     }
 
-    pub(crate) fn unwatch(&self, channels: Vec<Channel>) {
-        let mut state = self.state();
-        for channel in channels {
-            if state.watched.remove(&channel) {
-                state.touched.insert(channel);
+    /// Watches what was heard elsewhere before, or not at all: its watchers are told to look.
+    pub(crate) fn adopt(&self, channels: &[Channel]) {
+        {
+            let mut state = self.state();
+            state.watched.extend(channels);
+            if state.up {
+                state.touched.extend(channels);
+                state.adopted.extend(channels);
             }
         }
-        drop(state);
         self.changed.notify_one();
+    }
+
+    pub(crate) fn unwatch(&self, channel: Channel) {
+        let mut state = self.state();
+        if state.watched.remove(&channel) {
+            state.touched.insert(channel);
+            state.adopted.remove(&channel);
+            drop(state);
+            self.changed.notify_one();
+        }
     }
 
     /// Returns once something was watched or unwatched.
@@ -98,6 +98,7 @@ impl Ear {
     pub(crate) fn missing(&self, subscribed: &HashSet<Channel>) -> Vec<Channel> {
         let mut state = self.state();
         state.touched.clear();
+        state.adopted.clear();
         let missing: Vec<Channel> = state.watched.difference(subscribed).copied().collect();
         if missing.is_empty() {
             state.up = true;
@@ -108,17 +109,34 @@ impl Ear {
         missing
     }
 
-    /// Tells who waits for it that the link is up.
-    pub(crate) fn rise(&self) {
-        self.risen.notify_waiters();
-    }
-
     /// What was watched and unwatched since the last look.
     pub(crate) fn change(&self) -> Change {
         let mut state = self.state();
         let touched = std::mem::take(&mut state.touched);
         let (more, fewer) = touched.into_iter().partition(|channel| state.watched.contains(channel));
-        Change { more, fewer, waiting: std::mem::take(&mut state.waiting) }
+        let waiting = std::mem::take(&mut state.waiting);
+        Change { more, fewer, adopted: std::mem::take(&mut state.adopted), waiting }
+    }
+
+    /// The server has unsubscribed these by itself: what is still watched is subscribed anew, here
+    /// or, when the map says so, elsewhere.
+    pub(crate) fn adopt_again(&self, channels: &[Channel]) {
+        let still: Vec<Channel> = {
+            let state = self.state();
+            channels.iter().copied().filter(|channel| state.watched.contains(channel)).collect()
+        };
+        self.adopt(&still);
+    }
+
+    /// These could not be subscribed: they, and those who wait, are part of the next change.
+    pub(crate) fn put_back(&self, channels: &[Channel], adopted: HashSet<Channel>, waiting: Vec<oneshot::Sender<()>>) {
+        let mut state = self.state();
+        state.touched.extend(channels);
+        let still: Vec<Channel> = adopted.into_iter().filter(|channel| state.watched.contains(channel)).collect();
+        state.adopted.extend(still);
+        state.waiting.extend(waiting);
+        drop(state);
+        self.changed.notify_one();
     }
 }
 
@@ -126,6 +144,8 @@ impl Ear {
 pub(crate) struct Change {
     pub(crate) more: Vec<Channel>,
     pub(crate) fewer: Vec<Channel>,
+    /// Of `more`, whose watchers are told to look.
+    pub(crate) adopted: HashSet<Channel>,
     /// Whom to tell once `more` is subscribed.
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
 }

@@ -6,7 +6,7 @@
 //!
 //! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
 
-use crate::model::{AgentId, ChatId, Event, Message, Micros};
+use crate::model::{AgentId, ChatId, ChatKey, Event, Message, Micros};
 use crate::store::codec::{self, Reader, Writer};
 use crate::store::{Arrival, Notice, Result, StoreError};
 
@@ -104,6 +104,29 @@ pub(crate) fn read_notice(bytes: &[u8]) -> Result<(u64, Notice)> {
     Ok((u64::from_be_bytes(*number), notice))
 }
 
+/// Where chats stand: `version(1) (key(8) number(8))*`.
+pub(crate) fn heads(heads: &[(ChatKey, u64)]) -> Vec<u8> {
+    let mut out = Writer::versioned();
+    for (chat, seq) in heads {
+        out.0.extend_from_slice(&chat.0.to_be_bytes());
+        out.0.extend_from_slice(&seq.to_be_bytes());
+    }
+    out.0
+}
+
+/// Reads what [`heads`] wrote.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for another version, and for anything else.
+pub(crate) fn read_heads(bytes: &[u8]) -> Result<Vec<(ChatKey, u64)>> {
+    let mut input = Reader::versioned(bytes, "heads of chats")?;
+    let mut heads = Vec::with_capacity(bytes.len() / 16);
+    while !input.is_empty() {
+        heads.push((ChatKey(input.u64()?), input.u64()?));
+    }
+    Ok(heads)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +145,15 @@ mod tests {
                 assert!(read_notice(&bytes[..cut]).is_err(), "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn heads_are_read_as_they_were_written() {
+        let said = [(ChatKey(7), 9), (ChatKey(u64::MAX), 1)];
+        let bytes = heads(&said);
+        assert_eq!(read_heads(&bytes).unwrap(), said);
+        assert_eq!(read_heads(&heads(&[])).unwrap(), []);
+        assert!(read_heads(&bytes[..bytes.len() - 1]).is_err());
     }
 
     #[test]

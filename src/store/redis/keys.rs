@@ -10,6 +10,7 @@
 //! | `P{chat}:o` | hash | overlays: message moment -> what became of it |
 //! | `P{chat}:t` | zset | threads: parent moment and reply moment, in the order of bytes |
 //! | `P{chat}:f` | hash | files: file -> how many messages that are not deleted carry it |
+//! | `P{chat}:k` | zset | nonces that stand for idempotency keys, by the moment of their entry, 24 hours |
 //! | `P{chat}:z` | stream | nothing: a copy of a log's stream within one commit |
 //! | `P{customer}:n` | string | number of the customer's newest notice |
 //! | `P{customer}:a:AGENT` | zset | chats of the agent by creation |
@@ -26,6 +27,7 @@
 //! |---|---|
 //! | `P{chat}:e` | the chat's commits, see `envelope` |
 //! | `P{customer}:e` | the customer's notices |
+//! | `P{heads}:e` | where chats stand that were written to a moment ago |
 //!
 //! The tag of a chat is its key in 16 hex digits, that of a customer its id in 32: whatever one
 //! script touches lives in one slot of a cluster, and a tag tells which of the two it is. The
@@ -40,6 +42,9 @@ use crate::store::{Channel, ChatList, List, Table};
 /// that its cost is bounded by this; each stream costs memory, so that it is no smaller. At most
 /// 256: a place in it is one byte.
 pub(crate) const SEGMENT: u64 = 128;
+
+/// The tag of the channel for where chats stand.
+const HEADS: &str = "heads";
 
 /// Spells keys and channels under one prefix.
 #[derive(Clone, Debug)]
@@ -131,6 +136,7 @@ impl Keys {
         match channel {
             Channel::Chat(chat) => self.chat(chat, "e"),
             Channel::Customer(customer) => self.customer(customer, "e"),
+            Channel::Heads => format!("{}{{{HEADS}}}:e", self.prefix),
         }
     }
 
@@ -139,6 +145,7 @@ impl Keys {
         let name = std::str::from_utf8(name).ok()?;
         let tag = name.strip_prefix(&self.prefix)?.strip_prefix('{')?.strip_suffix("}:e")?;
         match tag.len() {
+            _ if tag == HEADS => Some(Channel::Heads),
             16 => u64::from_str_radix(tag, 16).ok().map(|key| Channel::Chat(ChatKey(key))),
             32 => Uuid::try_parse(tag).ok().map(|id| Channel::Customer(CustomerId(id))),
             _ => None,
@@ -187,6 +194,7 @@ mod tests {
             (keys.unique(Table::Customers, "Demo"), "talk:u:customers:Demo".to_owned()),
             (keys.channel(Channel::Chat(chat)), "talk:{0123456789abcdef}:e".to_owned()),
             (keys.channel(Channel::Customer(customer)), format!("talk:{tag}:e")),
+            (keys.channel(Channel::Heads), "talk:{heads}:e".to_owned()),
         ];
         for (key, expected) in spelled {
             assert_eq!(key, expected);
@@ -197,7 +205,7 @@ mod tests {
     #[test]
     fn a_channel_is_known_by_its_name() {
         let keys = Keys::new("p:").unwrap();
-        for channel in [Channel::Chat(ChatKey(7)), Channel::Customer(CustomerId(Uuid::from_u128(9)))] {
+        for channel in [Channel::Chat(ChatKey(7)), Channel::Customer(CustomerId(Uuid::from_u128(9))), Channel::Heads] {
             assert_eq!(keys.read_channel(keys.channel(channel).as_bytes()), Some(channel));
         }
         for foreign in ["", "p:", "q:{0000000000000007}:e", "p:{7}:e", "p:{0000000000000007}:x"] {

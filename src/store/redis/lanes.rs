@@ -1,25 +1,23 @@
-//! Lanes: the few long-lived connections over which every command goes.
+//! Lanes: the few long-lived connections to one server.
 //!
 //! Each lane is one multiplexed connection out of a deadpool-redis pool, kept for as long as it
 //! works, cloned by everybody and replaced by its keeper when it breaks. A connection per command
 //! would cost three times the throughput. Writes and reads have lanes of their own, so that a
-//! long page holds no message up; commands of one chat go over one lane, in order.
-//!
-//! A call ends within `wait_ms`. It waits for a lane while there is none; what was sent on a lane
-//! that broke is sent again only if its caller said that twice is as good as once.
+//! long page holds no message up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_redis::{Connection, Pool};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
+use super::durability::{self, Assurance, Means};
+use super::greeting::{Greeting, Unfit};
 use super::scripts::Source;
 use crate::store::{Result, StoreError};
 
@@ -28,6 +26,10 @@ use crate::store::{Result, StoreError};
 pub(crate) struct Bounds {
     pub(crate) write_lanes: usize,
     pub(crate) read_lanes: usize,
+    /// Calls under way on one connection.
+    pub(crate) calls_max: usize,
+    /// A connection is made within this.
+    pub(crate) connect: Duration,
     /// A call ends within this.
     pub(crate) wait: Duration,
     /// An idle lane is probed this often.
@@ -36,138 +38,51 @@ pub(crate) struct Bounds {
     pub(crate) backoff: Backoff,
 }
 
-/// Over which lanes a call goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
-    Read,
-    /// The same number takes the same lane.
-    Write(u64),
-}
-
 /// What is asked of Redis.
 pub(crate) enum Ask<'a> {
     Command(Cmd),
-    Pipeline(Pipeline),
     Script(&'a Source, Cmd),
 }
 
-/// What may be done when it is not known whether a call has happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// Happening twice is as good as once.
-    Fine,
-    /// The caller must be told.
-    Never,
-}
-
-/// The lanes, for everybody to share.
-#[derive(Clone)]
-pub(crate) struct Lanes {
-    writes: Arc<[Lane]>,
-    reads: Arc<[Lane]>,
-    turn: Arc<AtomicUsize>,
-    wait: Duration,
-    refused: Backoff,
+/// How a call that Redis has answered ended.
+pub(crate) enum Done {
+    /// As asked; a write at the durability that is set.
+    Kept(Value),
+    /// Written, but why that durability was not reached in time.
+    Short(String),
 }
 
 /// A connection, and which one of its lane it is.
 #[derive(Clone)]
-struct Open {
-    generation: u64,
+pub(crate) struct Open {
+    pub(crate) generation: u64,
     connection: MultiplexedConnection,
+    /// For writes, where the durability asks for more than the answer.
+    assurance: Option<mpsc::Sender<Assurance>>,
 }
 
-struct Lane {
+impl Open {
+    /// Sends, and for a write waits for the durability that is set.
+    pub(crate) async fn send(&self, ask: &Ask<'_>, writes: bool) -> std::result::Result<Done, RedisError> {
+        let mut connection = self.connection.clone();
+        let value = send(&mut connection, ask).await?;
+        match &self.assurance {
+            Some(assurance) if writes => durability::assured(assurance, value).await,
+            _ => Ok(Done::Kept(value)),
+        }
+    }
+}
+
+/// One connection, kept open.
+pub(crate) struct Lane {
     open: watch::Receiver<Option<Open>>,
     /// The newest generation that somebody found broken.
     broken: watch::Sender<u64>,
 }
 
-impl Lanes {
-    /// Starts the lanes' keepers on a runtime that must live as long as the lanes are used.
-    pub(crate) fn start(runtime: &Handle, pool: &Pool, bounds: Bounds) -> Self {
-        let lanes = |count: usize| (0..count.max(1)).map(|_| Lane::start(runtime, pool.clone(), bounds)).collect();
-        Self {
-            writes: lanes(bounds.write_lanes),
-            reads: lanes(bounds.read_lanes),
-            turn: Arc::new(AtomicUsize::new(0)),
-            wait: bounds.wait,
-            refused: bounds.backoff,
-        }
-    }
-
-    fn pick(&self, way: Way) -> &Lane {
-        match way {
-            Way::Read => &self.reads[self.turn.fetch_add(1, Ordering::Relaxed) % self.reads.len()],
-            Way::Write(number) => &self.writes[number as usize % self.writes.len()],
-        }
-    }
-
-    /// Asks, and waits for the answer for at most `wait_ms`.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when there was no answer, or Redis would not do it.
-    pub(crate) async fn ask(&self, way: Way, again: Again, ask: Ask<'_>) -> Result<Value> {
-        let lane = self.pick(way);
-        let deadline = Instant::now() + self.wait;
-        let (mut broken, mut refusals) = (0, 0);
-        loop {
-            let mut open = match timeout_at(deadline, lane.open(broken)).await {
-                Ok(open) => open?,
-                Err(_) => return Err(StoreError::Unavailable("no connection to redis".to_owned())),
-            };
-            let sent = Instant::now();
-            let error = match timeout_at(deadline, send(&mut open.connection, &ask)).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(error)) => error,
-                Err(_) => {
-                    // A call that came late gives no verdict on the connection.
-                    if sent.elapsed() * 2 > self.wait {
-                        lane.broke(open.generation);
-                    }
-                    return Err(StoreError::Unavailable("no answer from redis in time".to_owned()));
-                }
-            };
-            match fate(&error) {
-                Fate::Refused => {
-                    if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-                        lane.broke(open.generation);
-                        broken = open.generation;
-                    }
-                    refusals += 1;
-                    let wait = self.refused.jittered(refusals);
-                    if Instant::now() + wait >= deadline {
-                        return Err(StoreError::Unavailable(error.to_string()));
-                    }
-                    sleep(wait).await;
-                }
-                Fate::Unknown => {
-                    lane.broke(open.generation);
-                    broken = open.generation;
-                    if again == Again::Never {
-                        return Err(StoreError::Unavailable(format!("connection to redis lost: {error}")));
-                    }
-                }
-                Fate::Final(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether a lane of each kind answers in time.
-    pub(crate) async fn answer(&self) -> bool {
-        let ping = |way| self.ask(way, Again::Fine, Ask::Command(redis::cmd("PING")));
-        let (write, read) = futures_util::future::join(ping(Way::Write(0)), ping(Way::Read)).await;
-        write.is_ok() && read.is_ok()
-    }
-}
-
 async fn send(connection: &mut MultiplexedConnection, ask: &Ask<'_>) -> std::result::Result<Value, RedisError> {
     match ask {
         Ask::Command(cmd) => connection.req_packed_command(cmd).await?.extract_error(),
-        Ask::Pipeline(pipeline) => {
-            let values: Vec<Value> = pipeline.query_async(connection).await?;
-            Ok(Value::Array(values))
-        }
         Ask::Script(source, call) => {
             let answer = connection.req_packed_command(call).await.and_then(Value::extract_error);
             match answer {
@@ -182,27 +97,40 @@ async fn send(connection: &mut MultiplexedConnection, ask: &Ask<'_>) -> std::res
 }
 
 /// What became of a call that failed.
-enum Fate {
-    /// Redis did nothing, and may do it a little later.
-    Refused,
+pub(crate) enum Fate {
+    /// Redis did nothing, and may do it a little later, or another server may; the reason is one
+    /// of a few words.
+    Refused(&'static str),
     /// It may or may not have happened.
     Unknown,
     /// It has not happened, and will not.
     Final(StoreError),
 }
 
-fn fate(error: &RedisError) -> Fate {
+pub(crate) fn fate(error: &RedisError) -> Fate {
+    use ServerErrorKind as Kind;
     match error.kind() {
-        ErrorKind::Server(
-            ServerErrorKind::BusyLoading
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::ClusterDown
-            | ServerErrorKind::ReadOnly,
-        ) => Fate::Refused,
+        ErrorKind::Server(Kind::Moved) => Fate::Refused("moved"),
+        // The slot is on its way to another server. Some of its keys are here and some are there,
+        // and scripts need all of them: whoever waits finds them together again.
+        ErrorKind::Server(Kind::Ask | Kind::TryAgain) => Fate::Refused("ask"),
+        ErrorKind::Server(Kind::BusyLoading) => Fate::Refused("loading"),
+        ErrorKind::Server(Kind::MasterDown | Kind::ClusterDown) => Fate::Refused("down"),
+        ErrorKind::Server(Kind::ReadOnly) => Fate::Refused("readonly"),
+        // Redis has no code for what a script meets when a slot is on its way, or its cluster down.
+        ErrorKind::Server(Kind::ResponseError)
+            if error
+                .detail()
+                .is_some_and(|text| text.contains("non local key") || text.contains("cluster is down")) =>
+        {
+            Fate::Refused("ask")
+        }
         ErrorKind::Extension => match error.code() {
             // A script of somebody's is running for seconds.
-            Some("BUSY") => Fate::Refused,
+            Some("BUSY") => Fate::Refused("busy"),
+            // A write that was let in and whose server then became a replica: it may stand or not.
+            Some("UNBLOCKED") => Fate::Unknown,
+            Some("NOREPLICAS") => Fate::Refused("noreplicas"),
             Some("WRONGTYPE") => Fate::Final(StoreError::Corrupt(error.to_string())),
             _ => Fate::Final(StoreError::Unavailable(error.to_string())),
         },
@@ -212,15 +140,17 @@ fn fate(error: &RedisError) -> Fate {
 }
 
 impl Lane {
-    fn start(runtime: &Handle, pool: Pool, bounds: Bounds) -> Self {
+    /// Starts the lane's keeper, which ends when the lane is dropped.
+    pub(crate) fn start(runtime: &Handle, pool: Pool, greeting: Arc<Greeting>, writes: bool, bounds: Bounds) -> Self {
         let (opened, open) = watch::channel(None);
         let (broken, found_broken) = watch::channel(0);
-        runtime.spawn(keep(pool, opened, found_broken, bounds));
+        let keeper = Keeper { pool, greeting, writes, bounds, opened, broken: found_broken };
+        runtime.spawn(keeper.run());
         Self { open, broken }
     }
 
     /// The connection, once there is one that is newer than this generation.
-    async fn open(&self, broken: u64) -> Result<Open> {
+    pub(crate) async fn open(&self, broken: u64) -> Result<Open> {
         let newer = |open: &Option<Open>| open.as_ref().is_some_and(|open| open.generation > broken);
         if let Some(open) = self.open.borrow().as_ref().filter(|open| open.generation > broken) {
             return Ok(open.clone());
@@ -230,37 +160,89 @@ impl Lane {
         opened.wait_for(newer).await.map_err(|_| closed())?.clone().ok_or_else(closed)
     }
 
-    fn broke(&self, generation: u64) {
+    pub(crate) fn broke(&self, generation: u64) {
         self.broken.send_if_modified(|newest| {
             let newer = generation > *newest;
             *newest = generation.max(*newest);
             newer
         });
     }
+
+    /// Whether it is open and the server answers.
+    pub(crate) async fn answers(&self) -> bool {
+        let Ok(open) = self.open(0).await else { return false };
+        let mut connection = open.connection;
+        matches!(connection.req_packed_command(&redis::cmd("PING")).await, Ok(Value::SimpleString(_)))
+    }
 }
 
-/// Keeps one lane open for as long as the runtime lives.
-async fn keep(pool: Pool, opened: watch::Sender<Option<Open>>, mut broken: watch::Receiver<u64>, bounds: Bounds) {
-    let (mut generation, mut failures) = (0, 0);
-    loop {
-        match pool.get().await {
-            Ok(pooled) => {
-                if failures > 1 {
-                    tracing::info!(failures, "connected to redis again");
-                }
-                failures = 0;
-                generation += 1;
-                let connection = (*pooled).clone();
-                opened.send_replace(Some(Open { generation, connection: connection.clone() }));
-                until_broken(connection, generation, &mut broken, bounds).await;
-                opened.send_replace(None);
-                drop(Connection::take(pooled));
-            }
-            Err(error) if tells(failures) => tracing::warn!(failures, %error, "no connection to redis"),
-            Err(_) => {}
+/// Keeps one lane open for as long as it is used.
+struct Keeper {
+    pool: Pool,
+    greeting: Arc<Greeting>,
+    writes: bool,
+    bounds: Bounds,
+    opened: watch::Sender<Option<Open>>,
+    broken: watch::Receiver<u64>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let opened = self.opened.clone();
+        tokio::select! {
+            () = self.keep() => {}
+            // The server has left the map.
+            () = opened.closed() => {}
         }
-        failures += 1;
-        sleep(bounds.backoff.jittered(failures)).await;
+    }
+
+    async fn keep(&mut self) {
+        let (mut generation, mut failures) = (0, 0);
+        loop {
+            match self.connect().await {
+                Ok((pooled, means)) => {
+                    if failures > 1 {
+                        tracing::info!(server = %self.greeting.server, failures, "connected to redis again");
+                    }
+                    failures = 0;
+                    generation += 1;
+                    self.serve(&pooled, means, generation).await;
+                    drop(Connection::take(pooled));
+                }
+                Err(unfit) => {
+                    self.greeting.doubt();
+                    if tells(failures) {
+                        let server = &self.greeting.server;
+                        tracing::warn!(%server, failures, error = %unfit, "no connection to redis");
+                    }
+                    self.greeting.refused(&unfit);
+                }
+            }
+            failures += 1;
+            sleep(self.bounds.backoff.jittered(failures)).await;
+        }
+    }
+
+    async fn connect(&self) -> std::result::Result<(Connection, Means), Unfit> {
+        let limit = self.bounds.connect;
+        let mut pooled = timeout(limit, self.pool.get()).await.map_err(|_| Unfit::Late)??;
+        let greeted = timeout(limit, self.greeting.exchange(&mut *pooled, self.writes)).await;
+        match greeted.unwrap_or(Err(Unfit::Late)) {
+            Ok(means) => Ok((pooled, means)),
+            Err(unfit) => {
+                // Not back into the pool: another attempt is another connection.
+                drop(Connection::take(pooled));
+                Err(unfit)
+            }
+        }
+    }
+
+    async fn serve(&mut self, pooled: &Connection, means: Means, generation: u64) {
+        let connection: MultiplexedConnection = (**pooled).clone();
+        let assurance = self.greeting.level.start(means, connection.clone(), self.bounds.calls_max);
+        self.opened.send_replace(Some(Open { generation, connection: connection.clone(), assurance }));
+        until_broken(connection, generation, &mut self.broken, self.bounds).await;
+        self.opened.send_replace(None);
     }
 }
 

@@ -1,32 +1,32 @@
-//! The link: the node's one subscriber connection, by which it hears what others wrote.
+//! The link to one server: a subscriber connection, by which the node hears what others wrote.
 //!
-//! Two tasks keep it. The keeper connects, subscribes to all that is watched, says `Up`, and from
-//! then on subscribes what is asked for and probes the connection. The reader hands on what
-//! arrives. Redis delivers at most once: whatever happens to the connection, what came between
-//! [`Heard::Down`] and [`Heard::Up`] is not known, and the log has it.
+//! Two tasks keep it. The keeper connects, subscribes to all that is watched there, says
+//! [`Heard::Again`], and from then on subscribes what is asked for and probes the connection. The
+//! reader hands on what arrives. Redis delivers at most once: whatever happens to the connection,
+//! what came while it was away is not known, and the log has it.
 //!
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Msg, PushInfo, PushKind, RedisError};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use redis::{ConnectionInfo, Msg, ProtocolVersion};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
 use super::ear::{Change, Ear};
 use super::envelope;
+use super::hearing::Hearing;
 use super::keys::Keys;
-use super::lanes::{Again, Ask, Way, tells};
-use crate::model::CustomerId;
+use super::lanes::{Ask, tells};
+use super::servers::{Again, Doubt, Way};
+use super::wire::{Loss, Wire};
+use crate::model::{ChatKey, CustomerId};
 use crate::store::{Channel, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
 
@@ -45,91 +45,75 @@ pub(crate) struct Bounds {
     pub(crate) backoff: Backoff,
 }
 
+/// How long to leave a channel alone that the server did not take.
+const REFUSED: Duration = Duration::from_millis(50);
+
 #[async_trait]
 impl Link for Body {
     async fn watch(&self, channels: Vec<Channel>) {
-        self.ear.watch(channels).await;
+        self.hearing.watch(channels).await;
     }
 
     fn unwatch(&self, channels: Vec<Channel>) {
-        self.ear.unwatch(channels);
+        self.hearing.unwatch(&channels);
     }
 
     async fn notify(&self, customer: CustomerId, notice: Notice) -> Result<()> {
-        let mut call = self.scripts.notify.call(&[&self.keys.notices(customer)]);
+        let key = self.keys.notices(customer);
+        let mut call = self.scripts.notify.call(&[&key]);
         call.arg(envelope::notice(&notice));
         // Twice is fine: a notice asks its hearers to look again.
-        let way = Way::Write(customer.0.as_u64_pair().1);
-        self.lanes.ask(way, Again::Fine, Ask::Script(&self.scripts.notify, call)).await?;
+        self.servers.ask(Way::write(&key), Again::Fine, Ask::Script(&self.scripts.notify, call)).await?;
         Ok(())
     }
 
     async fn notices(&self, customer: CustomerId) -> Result<u64> {
+        let key = self.keys.notices(customer);
         let mut cmd = redis::cmd("GET");
-        cmd.arg(self.keys.notices(customer));
-        let number: Option<u64> = decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)?;
+        cmd.arg(&key);
+        let number: Option<u64> = decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)?;
         Ok(number.unwrap_or(0))
     }
 
+    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+        let channel = self.keys.channel(Channel::Heads);
+        let mut cmd = redis::cmd(self.scripts.publish());
+        cmd.arg(&channel).arg(envelope::heads(heads));
+        self.servers.ask(Way::read(&channel), Again::Fine, Ask::Command(cmd)).await?;
+        Ok(())
+    }
+
     async fn healthy(&self) -> bool {
-        self.ear.is_up() && self.lanes.answer().await
+        self.hearing.is_up() && self.servers.answer().await
     }
 }
 
-/// Keeps the link for as long as the runtime lives and somebody listens.
+/// Keeps the link to one server, until it is aborted or nobody listens any more.
 pub(crate) struct Keeper {
     pub(crate) ear: Arc<Ear>,
-    /// Speaks RESP3, by which pushes and answers share a connection.
-    pub(crate) client: Client,
-    pub(crate) keys: Keys,
-    pub(crate) heard: mpsc::Sender<Heard>,
-    pub(crate) bounds: Bounds,
-}
-
-/// Why a connection ended.
-#[derive(Debug)]
-enum Loss {
-    Lost(String),
-    Lagging,
-    /// Nobody listens any more.
-    Deaf,
-}
-
-impl From<RedisError> for Loss {
-    fn from(error: RedisError) -> Self {
-        Self::Lost(error.to_string())
-    }
-}
-
-/// One connection of the link, and what it has subscribed.
-struct Wire {
-    connection: MultiplexedConnection,
-    subscribed: HashSet<Channel>,
-    lost: Arc<Lost>,
-}
-
-/// How the connection's own task tells that it is at its end.
-#[derive(Default)]
-struct Lost {
-    closed: AtomicBool,
-    lagging: AtomicBool,
-    told: Notify,
+    pub(crate) info: ConnectionInfo,
+    pub(crate) hearing: Arc<Hearing>,
 }
 
 impl Keeper {
     pub(crate) async fn run(self) {
+        // By RESP3 pushes and answers share a connection.
+        let redis = self.info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = self.info.clone().set_redis_settings(redis);
         let mut failures = 0;
         loop {
-            match self.connection().await {
+            match Wire::connect(&info, self.hearing.sharded, self.hearing.bounds).await {
                 Ok((wire, pushes)) => {
                     let (up, when_up) = oneshot::channel();
-                    let reader = tokio::spawn(read(pushes, when_up, self.heard.clone(), self.keys.clone()));
+                    let (heard, keys) = (self.hearing.heard.clone(), self.hearing.keys.clone());
+                    let reader = tokio::spawn(read(pushes, when_up, heard, keys));
                     let loss = self.serve(wire, up, &mut failures).await;
                     let was_up = self.ear.down();
+                    self.hearing.changed();
                     // The connection is gone with its wire; what it brought is handed on first.
                     let _ = reader.await;
-                    if was_up && self.heard.send(Heard::Down).await.is_err() {
-                        return;
+                    if was_up {
+                        tracing::warn!("event link down; events are read from the log when it is back");
                     }
                     match loss {
                         Loss::Deaf => return,
@@ -148,48 +132,37 @@ impl Keeper {
                 Err(error) if tells(failures) => tracing::warn!(failures, %error, "no link to redis"),
                 Err(_) => {}
             }
+            self.doubt();
             failures += 1;
-            sleep(self.bounds.backoff.jittered(failures)).await;
+            sleep(self.hearing.bounds.backoff.jittered(failures)).await;
         }
     }
 
-    async fn connection(&self) -> std::result::Result<(Wire, mpsc::Receiver<Msg>), RedisError> {
-        let (queue, pushes) = mpsc::channel(self.bounds.queue_max);
-        let lost = Arc::new(Lost::default());
-        let told = Arc::clone(&lost);
-        let push = move |info: PushInfo| -> std::result::Result<(), ()> {
-            take(info, &queue, &told);
-            Ok(())
-        };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.bounds.connect))
-            .set_response_timeout(Some(self.bounds.wait))
-            .set_push_sender(push);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok((Wire { connection, subscribed: HashSet::new(), lost }, pushes))
+    fn doubt(&self) {
+        // Full: the map is being looked at.
+        let _ = self.hearing.doubts.try_send(Doubt::Lost);
     }
 
-    /// Subscribes, says that the link is up, and keeps it so; returns when it is not.
-    async fn serve(&self, mut wire: Wire, up: oneshot::Sender<()>, failures: &mut u32) -> Loss {
-        match self.begin(&mut wire).await {
-            Ok(()) => {}
-            Err(loss) => return loss,
+    /// Subscribes, says that all is heard again, and keeps it so; returns when it is not.
+    async fn serve(&self, mut wire: Wire, up: oneshot::Sender<Vec<Channel>>, failures: &mut u32) -> Loss {
+        if let Err(loss) = self.begin(&mut wire).await {
+            return loss;
         }
         tracing::info!(channels = wire.subscribed.len(), "link to redis is up");
         *failures = 0;
-        self.ear.rise();
+        self.hearing.changed();
         // The reader says so, in order with what it hears.
-        if up.send(()).is_err() {
+        if up.send(for_the_hub(wire.subscribed.iter())).is_err() {
             return Loss::Deaf;
         }
         loop {
             let step = tokio::select! {
                 () = self.ear.changed() => self.follow(&mut wire).await,
-                () = wire.lost.told.notified() => Ok(()),
-                () = sleep(self.bounds.beat) => self.probe(&mut wire).await,
-                () = self.heard.closed() => Err(Loss::Deaf),
+                () = wire.told() => self.taken(&mut wire),
+                () = sleep(self.hearing.bounds.beat) => wire.probe().await,
+                () = self.hearing.heard.closed() => Err(Loss::Deaf),
             };
-            if let Err(loss) = step.and_then(|()| wire.lost.verdict()) {
+            if let Err(loss) = step.and_then(|()| wire.verdict()) {
                 return loss;
             }
         }
@@ -202,89 +175,76 @@ impl Keeper {
             if missing.is_empty() {
                 return Ok(());
             }
-            self.subscribe(wire, &missing).await?;
+            if !wire.subscribe(&missing, &self.hearing.keys).await?.is_empty() {
+                // They are another server's now: the map will say so, and take them away from here.
+                self.doubt();
+                sleep(REFUSED).await;
+                wire.verdict()?;
+            }
         }
     }
 
     /// Brings into force what was watched and unwatched since the last look.
     async fn follow(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
-        let Change { more, fewer, waiting } = self.ear.change();
+        let Change { more, fewer, mut adopted, waiting } = self.ear.change();
         let more: Vec<Channel> = more.into_iter().filter(|channel| !wire.subscribed.contains(channel)).collect();
-        self.subscribe(wire, &more).await?;
-        for done in waiting {
-            // Whoever no longer waits does not mind.
-            let _ = done.send(());
+        let refused = wire.subscribe(&more, &self.hearing.keys).await?;
+        if refused.is_empty() {
+            for done in waiting {
+                // Whoever no longer waits does not mind.
+                let _ = done.send(());
+            }
+        } else {
+            self.doubt();
+            let (later, now) = adopted.into_iter().partition(|channel| refused.contains(channel));
+            adopted = now;
+            sleep(REFUSED).await;
+            self.ear.put_back(&refused, later, waiting);
+        }
+        let again = for_the_hub(adopted.iter());
+        if !again.is_empty() && self.hearing.heard.send(Heard::Again(again)).await.is_err() {
+            return Err(Loss::Deaf);
         }
         let fewer: Vec<Channel> = fewer.into_iter().filter(|channel| wire.subscribed.remove(channel)).collect();
-        for chunk in fewer.chunks(self.bounds.subscribe_max) {
-            let names: Vec<String> = chunk.iter().map(|channel| self.keys.channel(*channel)).collect();
-            wire.connection.unsubscribe(names).await?;
+        wire.unsubscribe(&fewer, &self.hearing.keys).await
+    }
+
+    /// The server has unsubscribed channels by itself: their slots have moved.
+    fn taken(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
+        let taken = wire.taken(&self.hearing.keys);
+        if !taken.is_empty() {
+            self.doubt();
+            self.ear.adopt_again(&taken);
         }
         Ok(())
     }
-
-    async fn subscribe(&self, wire: &mut Wire, channels: &[Channel]) -> std::result::Result<(), Loss> {
-        for chunk in channels.chunks(self.bounds.subscribe_max) {
-            let names: Vec<String> = chunk.iter().map(|channel| self.keys.channel(*channel)).collect();
-            wire.connection.subscribe(names).await?;
-            wire.subscribed.extend(chunk);
-        }
-        Ok(())
-    }
-
-    async fn probe(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
-        match timeout(self.bounds.wait, wire.connection.req_packed_command(&redis::cmd("PING"))).await {
-            Ok(answer) => answer.map(drop).map_err(Loss::from),
-            Err(_) => Err(Loss::Lost("no answer to a probe".to_owned())),
-        }
-    }
 }
 
-impl Lost {
-    fn verdict(&self) -> std::result::Result<(), Loss> {
-        if self.lagging.load(Ordering::Acquire) {
-            Err(Loss::Lagging)
-        } else if self.closed.load(Ordering::Acquire) {
-            Err(Loss::Lost("connection closed".to_owned()))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-/// Takes a push off the connection. Runs in the connection's task, so it never waits.
-fn take(info: PushInfo, queue: &mpsc::Sender<Msg>, lost: &Lost) {
-    if info.kind == PushKind::Disconnection {
-        lost.closed.store(true, Ordering::Release);
-        lost.told.notify_one();
-        return;
-    }
-    let Some(message) = Msg::from_push_info(info) else { return };
-    // After the first that found no room none is taken: what is handed on has no hole.
-    if lost.lagging.load(Ordering::Acquire) {
-        return;
-    }
-    if let Err(mpsc::error::TrySendError::Full(_)) = queue.try_send(message) {
-        lost.lagging.store(true, Ordering::Release);
-        lost.told.notify_one();
-    }
+/// Where chats stand is told again and again: that some of it was missed is no news.
+fn for_the_hub<'a>(channels: impl Iterator<Item = &'a Channel>) -> Vec<Channel> {
+    channels.copied().filter(|channel| *channel != Channel::Heads).collect()
 }
 
 /// Hands on what arrives, from the moment the link is up until its connection is gone.
-async fn read(mut pushes: mpsc::Receiver<Msg>, when_up: oneshot::Receiver<()>, heard: mpsc::Sender<Heard>, keys: Keys) {
+async fn read(
+    mut pushes: mpsc::Receiver<Msg>,
+    when_up: oneshot::Receiver<Vec<Channel>>,
+    heard: mpsc::Sender<Heard>,
+    keys: Keys,
+) {
     let mut when_up = when_up;
-    loop {
-        // Before `Up` nothing is said: whoever hears `Up` reads the log, and that has it.
+    let channels = loop {
+        // Before that nothing is said: whoever hears `Again` reads the log, and that has it.
         tokio::select! {
             biased;
             up = &mut when_up => match up {
-                Ok(()) => break,
+                Ok(channels) => break channels,
                 Err(_) => return,
             },
             push = pushes.recv() => if push.is_none() { return },
         }
-    }
-    if heard.send(Heard::Up).await.is_err() {
+    };
+    if heard.send(Heard::Again(channels)).await.is_err() {
         return;
     }
     while let Some(message) = pushes.recv().await {
@@ -304,6 +264,7 @@ fn understood(keys: &Keys, message: &Msg) -> Option<Heard> {
         Channel::Customer(customer) => {
             envelope::read_notice(payload).map(|(number, notice)| Heard::Noticed { customer, number, notice })
         }
+        Channel::Heads => envelope::read_heads(payload).map(Heard::Heads),
     };
     // A newer hub may say what this one does not understand. The numbers then show a gap, and
     // whoever reads the log is told what is wrong.

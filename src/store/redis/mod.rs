@@ -1,53 +1,72 @@
-//! The store on Redis 7 or Valkey: the body for production.
+//! The store on Redis 7 or Valkey, standing alone, watched by Sentinel, or as a Cluster: the body
+//! for production.
 //!
-//! Durability is the server's: with `appendfsync everysec` a crash of Redis can lose the last
-//! second of acknowledged writes. A deleted text is gone from Redis' memory at once; it leaves an
-//! append-only file when that is rewritten. The server must not evict: `maxmemory-policy
-//! noeviction`.
+//! A write counts as done at the level that `store.durability` names, see `durability`. A deleted
+//! text is gone from Redis' memory at once; it leaves an append-only file when that is rewritten.
+//! The server must not evict: `maxmemory-policy noeviction`.
 //!
-//! `keys` has the layout, `scripts` every atomic act, `lanes` the connections for commands, `link`
-//! the one for hearing. All of them live on one thread of the store's own, so that callers may
+//! `keys` has the layout, `scripts` every atomic act. `survey` keeps the map (`slots`) of which
+//! server has what, `servers` sends every command by it over the `lanes` of a `node`, and `hearing`
+//! holds a `link` to each. All of them live on one thread of the store's own, so that callers may
 //! come from any runtime and outlive none of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion};
 use serde::Deserialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
+use self::address::{Address, Topology};
 use self::backoff::Backoff;
 use self::body::Body;
-use self::ear::Ear;
+use self::durability::Level;
+use self::hearing::Hearing;
 use self::keys::Keys;
-use self::lanes::{Again, Ask, Lanes, Way};
-use self::link::Keeper;
+use self::lanes::Ask;
 use self::scripts::Scripts;
+use self::servers::{Again, Servers, Way};
+use self::slots::Map;
+use self::survey::Survey;
 use super::{Heard, Opened, Result, Store, StoreError};
+use crate::settings::Durability;
 
+mod address;
 mod backoff;
 mod body;
 mod chat_index;
 mod chat_log;
 mod commit;
+mod durability;
 mod ear;
 mod envelope;
+mod greeting;
+mod hearing;
 mod keys;
 mod lanes;
 mod link;
+mod node;
 mod records;
 mod scripts;
+mod servers;
+mod slots;
 mod stored;
+mod survey;
+mod wire;
 
 /// The layout that this hub reads and writes.
 const SCHEMA: &str = "1";
+/// Doubts about the map that wait to be looked at; more are as good as these.
+const DOUBTS_MAX: usize = 64;
 
 /// Where Redis is, and the bounds of how it is used.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct RedisSettings {
-    /// `redis://` or `rediss://`, with user, password and database as usual. With TLS the server
-    /// is trusted by the system's certificates, or those that `SSL_CERT_FILE` names.
+    /// `redis://` or `rediss://`, with user, password and database as usual, and with `+sentinel`
+    /// or `+cluster` for these. With TLS the server is trusted by the system's certificates, or
+    /// those that `SSL_CERT_FILE` names.
     pub url: String,
     /// In front of every key and channel; at most 64 visible ASCII characters without braces.
     pub prefix: String,
@@ -69,6 +88,14 @@ pub struct RedisSettings {
     pub subscribe_max: usize,
     /// Milliseconds between two probes of a connection.
     pub beat_ms: u64,
+    /// Milliseconds between two looks at where the servers are.
+    pub survey_ms: u64,
+    /// When a write counts as done.
+    pub durability: Durability,
+    /// Replicas that must have it, with [`Durability::Replicated`].
+    pub replicas_min: u32,
+    /// Milliseconds that reaching the durability may take.
+    pub durable_ms: u64,
 }
 
 /// Without the address, which may hold a password.
@@ -97,6 +124,10 @@ impl RedisSettings {
             link_queue_max: 16_384,
             subscribe_max: 1_000,
             beat_ms: 5_000,
+            survey_ms: 1_000,
+            durability: Durability::Memory,
+            replicas_min: 1,
+            durable_ms: 2_000,
         }
     }
 
@@ -112,6 +143,8 @@ impl RedisSettings {
         lanes::Bounds {
             write_lanes: self.write_lanes,
             read_lanes: self.read_lanes,
+            calls_max: self.calls_max,
+            connect: Duration::from_millis(self.connect_ms),
             wait: self.wait(),
             beat: Duration::from_millis(self.beat_ms),
             backoff: Self::backoff(),
@@ -129,53 +162,43 @@ impl RedisSettings {
         }
     }
 
-    /// The server's address, checked.
-    fn address(&self) -> Result<ConnectionInfo> {
-        let refused = |why: &str| Err(StoreError::Unavailable(format!("store.url: {why}")));
-        let scheme = self.url.split_once("://").map(|(scheme, _)| scheme);
-        match scheme {
-            Some("redis") => {}
-            Some("rediss") => trust(),
-            Some("redis+sentinel" | "rediss+sentinel") => return refused("redis+sentinel:// is not supported yet"),
-            Some("redis+cluster" | "rediss+cluster") => return refused("redis+cluster:// is not supported yet"),
-            _ => return refused("neither redis:// nor rediss://"),
+    fn level(&self) -> Level {
+        Level {
+            durability: self.durability,
+            replicas_min: self.replicas_min.max(1),
+            within: Duration::from_millis(self.durable_ms),
         }
-        if self.url.contains(',') {
-            return refused("several servers need redis+sentinel:// or redis+cluster://, which are not supported yet");
-        }
-        // The error names no part of the address, which may hold a password.
-        let Ok(info) = self.url.as_str().into_connection_info() else { return refused("not the address of a server") };
-        let tcp = info.tcp_settings().clone().set_nodelay(true);
-        Ok(info.set_tcp_settings(tcp))
     }
 }
 
-/// Chooses how TLS is done, unless the process has chosen already.
-fn trust() {
-    // An error means that it has.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Opens the store. Waits for a server that is not there yet, and says so in the log.
+/// Opens the store. When no server answers within `connect_ms` it is opened all the same: calls are
+/// [`StoreError::Unavailable`] until one does, and the log says what is waited for.
 ///
 /// # Errors
-/// For settings that can never work, credentials that the server refuses, and data of a layout
-/// that this hub does not know.
+/// For settings that can never work, and, when a server answers by then, for credentials that it
+/// refuses, a configuration that cannot keep the durability, and data of a layout that this hub
+/// does not know. What is found out later is told by [`Opened::fatal`].
 pub async fn open(settings: &RedisSettings) -> Result<Opened> {
-    let address = settings.address()?;
+    let address = Address::read(&settings.url)?;
     let keys = Keys::new(&settings.prefix)
         .ok_or_else(|| StoreError::Unavailable("store.prefix: not 64 visible characters without braces".to_owned()))?;
     let engine = Engine::start()?;
     let settings = settings.clone();
     let alive = engine.stop.clone();
     let opening = engine.runtime.spawn(async move { build(&settings, address, keys, alive).await });
-    let (store, heard, ear) =
-        opening.await.map_err(|error| StoreError::Unavailable(format!("store did not open: {error}")))??;
+    let built = opening.await.map_err(|error| StoreError::Unavailable(format!("store did not open: {error}")))??;
+    let Built { store, heard, hearing, mut fatal } = built;
     let close = Box::pin(async move {
         engine.stop().await;
-        ear.down();
+        hearing.end();
     });
-    Ok(Opened { store, heard, close })
+    let fatal = Box::pin(async move {
+        match fatal.recv().await {
+            Some(error) => error,
+            None => std::future::pending().await,
+        }
+    });
+    Ok(Opened { store, heard, close, fatal })
 }
 
 /// The thread on which lanes and link live. It ends when it is told, and when neither the store
@@ -211,129 +234,118 @@ impl Engine {
     }
 }
 
+struct Built {
+    store: Store,
+    heard: mpsc::Receiver<Heard>,
+    hearing: Arc<Hearing>,
+    fatal: mpsc::Receiver<StoreError>,
+}
+
 /// Runs on the engine: connections belong to the runtime that makes them.
-async fn build(
-    settings: &RedisSettings,
-    address: ConnectionInfo,
-    keys: Keys,
-    alive: mpsc::Sender<()>,
-) -> Result<(Store, mpsc::Receiver<Heard>, Arc<Ear>)> {
+async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mpsc::Sender<()>) -> Result<Built> {
     let runtime = tokio::runtime::Handle::current();
-    wait_for_server(settings, &address).await?;
-    let pool = pool(settings, &address)?;
-    let lanes = Lanes::start(&runtime, &pool, settings.lanes());
-    check_schema(&lanes, &keys).await?;
+    let sharded = address.topology == Topology::Cluster;
+    let (doubts, doubted) = mpsc::channel(DOUBTS_MAX);
+    let (admit, admitted) = watch::channel(false);
+    let (map, mapped) = watch::channel(Arc::new(Map::default()));
+    let (told, mut fatal) = mpsc::channel(1);
     let (heard_sender, heard) = mpsc::channel(settings.heard_max.max(1));
-    let ear = Arc::new(Ear::default());
-    let redis = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let keeper = Keeper {
-        ear: Arc::clone(&ear),
-        client: Client::open(address.set_redis_settings(redis)).map_err(unusable)?,
-        keys: keys.clone(),
-        heard: heard_sender,
-        bounds: settings.link(),
+    let hearing = Hearing::new(keys.clone(), heard_sender, settings.link(), doubts.clone(), sharded);
+    let hearing = Arc::new(hearing);
+    let servers = Servers::new(mapped, admitted.clone(), doubts.clone(), settings.wait(), RedisSettings::backoff());
+    let survey = Survey {
+        address,
+        bounds: settings.lanes(),
+        level: settings.level(),
+        every: Duration::from_millis(settings.survey_ms),
+        map,
+        doubted,
+        doubts,
+        admitted,
+        fatal: told.clone(),
+        hearing: Arc::clone(&hearing),
+        asking: HashMap::new(),
     };
-    runtime.spawn(keeper.run());
-    // What is watched next is then in force at once.
-    ear.risen().await;
-    let scripts = Arc::new(Scripts::new("PUBLISH"));
-    let body = Arc::new(Body { lanes, scripts, keys, ear: Arc::clone(&ear), runtime, alive });
+    runtime.spawn(survey.run());
+    let admission = Admission { servers: servers.clone(), keys: keys.clone(), admit, fatal: told };
+    runtime.spawn(admission.run());
+    let ready = async {
+        let mut admitted = servers.admitted.clone();
+        if admitted.wait_for(|known| *known).await.is_err() {
+            // Refused: why is told by `fatal`.
+            return std::future::pending().await;
+        }
+        // What is watched next is then in force at once.
+        hearing.risen().await;
+    };
+    tokio::select! {
+        () = ready => {}
+        Some(error) = fatal.recv() => return Err(error),
+        () = tokio::time::sleep(Duration::from_millis(settings.connect_ms)) => {
+            tracing::warn!("redis does not answer yet; calls are answered 503 until it does");
+        }
+    }
+    let scripts = Arc::new(Scripts::new(sharded));
+    let waits = settings.durability != Durability::Memory;
+    let body = Arc::new(Body { servers, scripts, keys, hearing: Arc::clone(&hearing), runtime, waits, alive });
     let store = Store {
         log: Arc::clone(&body) as _,
         index: Arc::clone(&body) as _,
         records: Arc::clone(&body) as _,
         link: body,
     };
-    Ok((store, heard, ear))
+    Ok(Built { store, heard, hearing, fatal })
 }
 
-fn unusable(error: redis::RedisError) -> StoreError {
-    StoreError::Unavailable(format!("store.url: {error}"))
+/// Looks once whether the data there is ours; until then nobody gets at it.
+struct Admission {
+    servers: Servers,
+    keys: Keys,
+    admit: watch::Sender<bool>,
+    fatal: mpsc::Sender<StoreError>,
 }
 
-fn pool(settings: &RedisSettings, address: &ConnectionInfo) -> Result<deadpool_redis::Pool> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(Duration::from_millis(settings.connect_ms)))
-        // Calls have an end of their own; without this they would have one of 500 ms.
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(settings.calls_max.clamp(1, 1_024))
-        .set_concurrency_limit(settings.calls_max.max(1));
-    let manager = deadpool_redis::Manager::new_with_config(address.clone(), config).map_err(unusable)?;
-    deadpool_redis::Pool::builder(manager)
-        .max_size(settings.write_lanes.max(1) + settings.read_lanes.max(1))
-        .build()
-        .map_err(|error| StoreError::Unavailable(error.to_string()))
-}
+impl Admission {
+    async fn run(self) {
+        let mut failures = 0;
+        loop {
+            match self.check_schema().await {
+                Ok(()) => break,
+                Err(error @ StoreError::Corrupt(_)) => {
+                    // Full: the hub is at its end already.
+                    let _ = self.fatal.try_send(error);
+                    return;
+                }
+                Err(error) => {
+                    failures += 1;
+                    if lanes::tells(failures) {
+                        tracing::warn!(failures, %error, "waiting for redis");
+                    }
+                }
+            }
+            tokio::time::sleep(RedisSettings::backoff().jittered(failures)).await;
+        }
+        self.admit.send_replace(true);
+        // Lanes go by it for as long as there are any.
+        self.admit.closed().await;
+    }
 
-/// Returns once a server answers at the address.
-async fn wait_for_server(settings: &RedisSettings, address: &ConnectionInfo) -> Result<()> {
-    let client = Client::open(address.clone()).map_err(unusable)?;
-    let limit = Some(Duration::from_millis(settings.connect_ms));
-    let config = AsyncConnectionConfig::new().set_connection_timeout(limit).set_response_timeout(limit);
-    let mut failures = 0;
-    loop {
-        let error = match client.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(mut connection) => match redis::cmd("PING").query_async::<()>(&mut connection).await {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            },
-            Err(error) => error,
+    /// Refuses data of another layout; an empty prefix becomes one of ours.
+    async fn check_schema(&self) -> Result<()> {
+        let key = self.keys.schema();
+        let ask = async |cmd: redis::Cmd| {
+            let deadline = Instant::now() + self.servers.wait;
+            self.servers.ask_unadmitted(Way::write(&key), Again::Fine, Ask::Command(cmd), deadline).await
         };
-        if matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig) {
-            return Err(unusable(error));
+        ask(redis::cmd("SET").arg(&key).arg(SCHEMA).arg("NX").to_owned()).await?;
+        let found: Option<String> = body::decoded(ask(redis::cmd("GET").arg(&key).to_owned()).await?)?;
+        match found.as_deref() {
+            Some(SCHEMA) => Ok(()),
+            other => Err(StoreError::Corrupt(format!(
+                "key {} has schema version {}; this hub reads version {SCHEMA}",
+                key,
+                other.unwrap_or("none"),
+            ))),
         }
-        failures += 1;
-        if lanes::tells(failures) {
-            let server = address.addr().to_string();
-            tracing::warn!(server, failures, %error, "waiting for redis");
-        }
-        tokio::time::sleep(RedisSettings::backoff().jittered(failures)).await;
-    }
-}
-
-/// Refuses data of another layout; an empty prefix becomes one of ours.
-async fn check_schema(lanes: &Lanes, keys: &Keys) -> Result<()> {
-    let mut set = redis::cmd("SET");
-    set.arg(keys.schema()).arg(SCHEMA).arg("NX");
-    lanes.ask(Way::Write(0), Again::Fine, Ask::Command(set)).await?;
-    let mut get = redis::cmd("GET");
-    get.arg(keys.schema());
-    let found: Option<String> = body::decoded(lanes.ask(Way::Write(0), Again::Fine, Ask::Command(get)).await?)?;
-    match found.as_deref() {
-        Some(SCHEMA) => Ok(()),
-        other => Err(StoreError::Corrupt(format!(
-            "key {} has schema version {}; this hub reads version {SCHEMA}",
-            keys.schema(),
-            other.unwrap_or("none"),
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_that_cannot_work_are_refused_by_name() {
-        let table = [
-            ("redis+sentinel://a:1,b:2/mymaster", "redis+sentinel:// is not supported yet"),
-            ("redis+cluster://a:1", "redis+cluster:// is not supported yet"),
-            ("redis://a:1,b:2", "several servers"),
-            ("http://a", "neither redis:// nor rediss://"),
-            ("localhost:6379", "neither redis:// nor rediss://"),
-            ("redis://", "not the address of a server"),
-        ];
-        for (url, why) in table {
-            let error = RedisSettings::new(url, "p:").address().unwrap_err().to_string();
-            assert!(error.contains(why), "{url}: {error}");
-        }
-    }
-
-    #[test]
-    fn an_address_carries_user_password_and_database() {
-        let address = RedisSettings::new("rediss://hub:secret@redis.test:6390/3", "p:").address().unwrap();
-        let redis = address.redis_settings();
-        assert_eq!((redis.username(), redis.password(), redis.db()), (Some("hub"), Some("secret"), 3));
-        assert!(address.tcp_settings().nodelay());
     }
 }

@@ -10,8 +10,9 @@ use redis::Cmd;
 use uuid::Uuid;
 
 use super::body::{Body, decoded};
-use super::lanes::{Again, Ask, Way};
+use super::lanes::Ask;
 use super::scripts::Source;
+use super::servers::{Again, Way};
 use crate::model::{CustomerId, Micros};
 use crate::store::{Around, List, NewRecord, Records, Result, Row, StoreError, Table};
 
@@ -44,10 +45,6 @@ fn whose(record: &NewRecord<'_>) -> Vec<u8> {
     [&record.customer.bytes()[..], record.id.as_bytes()].concat()
 }
 
-fn way(customer: CustomerId) -> Way {
-    Way::Write(customer.0.as_u64_pair().1)
-}
-
 impl Body {
     fn record_keys(&self, record: &NewRecord<'_>) -> Vec<String> {
         let lists = record.lists.iter().map(|list| self.keys.records_list(record.customer, record.table, *list));
@@ -55,7 +52,8 @@ impl Body {
     }
 
     async fn record_write(&self, record: &NewRecord<'_>, again: Again, script: &Source, call: Cmd) -> Result<u32> {
-        decoded(self.lanes.ask(way(record.customer), again, Ask::Script(script, call)).await?)
+        let way = Way::write(&self.keys.records(record.customer, record.table));
+        decoded(self.servers.ask(way, again, Ask::Script(script, call)).await?)
     }
 
     /// Claims the name for the record; `false` when another record has it.
@@ -67,7 +65,7 @@ impl Body {
             let mut call = self.scripts.claim_name.call(&[&key]);
             call.arg(whose(record)).arg(&replaced);
             let ask = Ask::Script(&self.scripts.claim_name, call);
-            let answer = self.lanes.ask(way(record.customer), Again::Fine, ask).await?;
+            let answer = self.servers.ask(Way::write(&key), Again::Fine, ask).await?;
             let (there, now): (Vec<u8>, Vec<u8>) = decoded(answer)?;
             let now = now.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte));
             let there = Claim::read(there)?;
@@ -84,16 +82,18 @@ impl Body {
 
     /// Whether the record of the claim is there.
     async fn holds(&self, table: Table, claim: &Claim) -> Result<bool> {
+        let key = self.keys.records(claim.customer, table);
         let mut cmd = redis::cmd("HEXISTS");
-        cmd.arg(self.keys.records(claim.customer, table)).arg(claim.id.as_bytes());
-        decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)
+        cmd.arg(&key).arg(claim.id.as_bytes());
+        decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)
     }
 
     async fn drop_name(&self, record: &NewRecord<'_>, name: &str) -> Result<()> {
-        let mut call = self.scripts.drop_name.call(&[&self.keys.unique(record.table, name)]);
+        let key = self.keys.unique(record.table, name);
+        let mut call = self.scripts.drop_name.call(&[&key]);
         call.arg(whose(record));
         let ask = Ask::Script(&self.scripts.drop_name, call);
-        self.lanes.ask(way(record.customer), Again::Fine, ask).await?;
+        self.servers.ask(Way::write(&key), Again::Fine, ask).await?;
         Ok(())
     }
 
@@ -106,9 +106,10 @@ impl Body {
     }
 
     async fn claim_of(&self, table: Table, name: &str) -> Result<Option<Claim>> {
+        let key = self.keys.unique(table, name);
         let mut cmd = redis::cmd("GET");
-        cmd.arg(self.keys.unique(table, name));
-        let claim: Option<Vec<u8>> = decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)?;
+        cmd.arg(&key);
+        let claim: Option<Vec<u8>> = decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)?;
         claim.map(Claim::read).transpose()
     }
 }
@@ -116,7 +117,7 @@ impl Body {
 #[async_trait]
 impl Records for Body {
     async fn now(&self) -> Result<Micros> {
-        self.time().await
+        self.time(&self.keys.schema()).await
     }
 
     async fn insert(&self, record: NewRecord<'_>) -> Result<bool> {
@@ -141,16 +142,28 @@ impl Records for Body {
     }
 
     async fn get(&self, table: Table, customer: CustomerId, id: Uuid) -> Result<Option<Vec<u8>>> {
+        let key = self.keys.records(customer, table);
         let mut cmd = redis::cmd("HGET");
-        cmd.arg(self.keys.records(customer, table)).arg(id.as_bytes());
-        decoded(self.lanes.ask(Way::Read, Again::Fine, Ask::Command(cmd)).await?)
+        cmd.arg(&key).arg(id.as_bytes());
+        decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)
+    }
+
+    async fn get_all(&self, table: Table, customer: CustomerId, ids: &[Uuid]) -> Result<Vec<Option<Vec<u8>>>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.keys.records(customer, table);
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(&key).arg(ids.iter().map(Uuid::as_bytes).collect::<Vec<_>>());
+        decoded(self.servers.ask(Way::read(&key), Again::Fine, Ask::Command(cmd)).await?)
     }
 
     async fn replace(&self, table: Table, customer: CustomerId, id: Uuid, before: &[u8], after: &[u8]) -> Result<bool> {
-        let mut call = self.scripts.replace.call(&[&self.keys.records(customer, table)]);
+        let key = self.keys.records(customer, table);
+        let mut call = self.scripts.replace.call(&[&key]);
         call.arg(id.as_bytes()).arg(before).arg(after);
         let ask = Ask::Script(&self.scripts.replace, call);
-        decoded(self.lanes.ask(way(customer), Again::Never, ask).await?)
+        decoded(self.servers.ask(Way::write(&key), Again::Never, ask).await?)
     }
 
     async fn remove(&self, record: NewRecord<'_>) -> Result<bool> {

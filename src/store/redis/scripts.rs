@@ -42,17 +42,25 @@ macro_rules! scripts {
     ($($group:literal { $($name:ident),+ $(,)? })+) => {
         /// Every script that the hub runs.
         pub(crate) struct Scripts {
+            publish: &'static str,
             $($(pub(crate) $name: Source,)+)+
         }
 
         impl Scripts {
-            /// `publish` is the verb that sends to a channel.
-            pub(crate) fn new(publish: &str) -> Self {
+            /// For a cluster or not.
+            pub(crate) fn new(sharded: bool) -> Self {
+                let publish = if sharded { "SPUBLISH" } else { "PUBLISH" };
                 Self {
+                    publish,
                     $($($name: Source::new(filled(
                         concat!($group, include_str!(concat!("scripts/", stringify!($name), ".lua"))), publish,
                     )),)+)+
                 }
+            }
+
+            /// The verb that sends to a channel.
+            pub(crate) fn publish(&self) -> &'static str {
+                self.publish
             }
         }
     };
@@ -62,7 +70,7 @@ scripts! {
     // Those of a chat's log: with the part that they share in front.
     "@LOG@" { commit, page, pick, replies, events }
     "" {
-        rows, announce, forget, sweep, bury, claim_pair, claim_key, notify, insert, replace, remove, claim_name,
+        load, assure, rows, announce, forget, sweep, bury, claim_pair, claim_key, notify, insert, replace, remove, claim_name,
         drop_name,
     }
 }
@@ -74,6 +82,7 @@ fn filled(text: &str, publish: &str) -> String {
         .replace("@KIND@", &(stored::NONCE_IN_VALUE + codec::KIND_OFFSET - codec::NONCE_OFFSET + 1).to_string())
         .replace("@MESSAGE@", &codec::KIND_MESSAGE.to_string())
         .replace("@VERSION@", &format!("\\{:03}", codec::VERSION))
+        .replace("@SETTLED@", if publish == "SPUBLISH" { "redis.call('EXISTS', base .. 'z')" } else { "" })
         .replace("@PUBLISH@", publish)
 }
 
@@ -83,7 +92,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        let scripts = Scripts::new("PUBLISH");
+        let scripts = Scripts::new(true);
         for source in [&scripts.commit, &scripts.page, &scripts.announce, &scripts.notify] {
             assert!(!source.text.contains('@'), "{}", source.text);
         }

@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::ExitStatus;
 
-use talk_load::rig::Error;
 use talk_load::rig::hub::{Hub, Settings};
+use talk_load::rig::{Error, patience};
 
 use super::token::{ADMIN_TOKEN, SECRET};
 
@@ -112,6 +112,13 @@ impl TestHub {
     /// All that the hub wrote to stdout since its last start and to stderr since its first.
     pub(crate) fn output(&self) -> String {
         self.hub.output()
+    }
+
+    /// A sample of `/metrics`, by its name and labels; 0 while there is none.
+    pub(crate) async fn metric(&self, sample: &str) -> u64 {
+        let read = async || self.hub.metrics().await.map(Some);
+        let samples = patience::eventually("the metrics are read", read).await.expect("the metrics");
+        samples.get(sample).map_or(0, |value| *value as u64)
     }
 
     /// Resident memory in bytes.

@@ -1,6 +1,7 @@
-//! A wire to Redis that loses what is published, and nothing else: the connection stays, the event is gone.
+//! A wire to Redis that loses what is published, and nothing else: the connection stays, the event is gone. Or that brings
+//! nothing for a while, as to a node that does not read.
 
-use talk_load::rig::proxy::{self, EVERYBODY, Fault, Pushes};
+use talk_load::rig::proxy::{self, EVERYBODY, Fault, Pushes, Toward};
 
 /// A forwarder on a loopback port, gone when dropped.
 pub(crate) struct Proxy(proxy::Proxy);
@@ -19,6 +20,11 @@ impl Proxy {
     /// From now on whatever Redis publishes through this wire is lost, or is not.
     pub(crate) fn lose(&self, yes: bool) {
         self.set(yes, Fault::pushes(Pushes::Lose { every: 1 }));
+    }
+
+    /// From now on nothing comes through from Redis, and nothing is lost; or it comes again.
+    pub(crate) fn hold(&self, yes: bool) {
+        self.set(yes, Fault::hold(Toward::Client));
     }
 
     /// How many times something published was lost.

@@ -197,8 +197,11 @@ pub async fn an_attempt_that_never_arrived_is_made_by_the_next<B: Body>(stage: S
     assert!(!made.repeated);
     assert_eq!(made.records[0].seq, 8);
     // What stands before the given number is not looked at.
-    let blind = talk.commit(&Commit { retry_after: Some(8), ..commit }).await.unwrap();
+    let blind = talk.commit(&Commit { retry_after: Some(8), ..commit.clone() }).await.unwrap();
     assert!(!blind.repeated);
+    // The caller saw more than there is: its history was another one.
+    let ahead = talk.commit(&Commit { retry_after: Some(10), ..commit }).await;
+    assert!(matches!(ahead, Err(CommitError::Conflict)), "{ahead:?}");
     stage.close().await;
 }
 

@@ -53,7 +53,7 @@ impl<B: Body> Stage<B> {
     /// An empty store.
     pub async fn set() -> Self {
         let body = B::fresh().await;
-        let Opened { store, heard, close } = body.open().await;
+        let Opened { store, heard, close, .. } = body.open().await;
         Self { body, store, heard, close }
     }
 
@@ -62,7 +62,7 @@ impl<B: Body> Stage<B> {
         let Self { body, store, heard, close } = self;
         close.await;
         drop((store, heard));
-        let Opened { store, heard, close } = body.open().await;
+        let Opened { store, heard, close, .. } = body.open().await;
         Self { body, store, heard, close }
     }
 
@@ -98,7 +98,7 @@ impl<B: Body> Stage<B> {
         loop {
             let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await;
             match heard.expect("nothing heard in time").expect("the link has ended") {
-                Heard::Up | Heard::Down => {}
+                Heard::Again(_) | Heard::Heads(_) => {}
                 news => return news,
             }
         }
@@ -331,7 +331,7 @@ macro_rules! keeps_every_promise {
                 notices_of_many_are_heard_in_the_order_of_their_numbers,
                 an_announcement_is_noticed,
                 notices_go_on_counting_after_opening_again,
-                an_open_store_is_healthy_and_says_that_the_link_is_up;
+                a_store_that_is_open_is_soon_healthy;
             lists:
                 a_chat_is_in_the_lists_it_was_announced_to,
                 chats_are_listed_by_creation_and_id,

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{
     AgentId, Chat, ChatId, ChatKind, CustomerId, Event, Nonce, Overlay, Owner, ParticipantId, Post, Record,
 };
-use crate::store::{Channel, Commit, CommitError, Committed, Entry, Expect, Notice, Page, Side, Touch};
+use crate::store::{Channel, Commit, CommitError, Committed, Entry, Expect, Heard, Notice, Page, Side, Touch};
 
 /// A disk without room.
 mod disk;
@@ -120,7 +120,7 @@ async fn a_bound_of_nothing_is_refused() {
 #[tokio::test]
 async fn after_closing_every_call_ends() {
     let dir = tempfile::tempdir().unwrap();
-    let Opened { store, heard: _heard, close } = open(dir.path(), settings()).unwrap();
+    let Opened { store, heard: _heard, close, .. } = open(dir.path(), settings()).unwrap();
     let chat = begin(&store).await;
     close.await;
     assert!(matches!(store.log.load(chat.key()).await, Err(StoreError::Unavailable(_))));
@@ -133,7 +133,7 @@ async fn after_closing_every_call_ends() {
 async fn who_waits_for_a_fan_out_that_stands_still_is_told_in_time() {
     let dir = tempfile::tempdir().unwrap();
     let narrow = EmbeddedSettings { queue_max: 2, batch_max: 1, heard_max: 1, wait_ms: 300, ..settings() };
-    let Opened { store, mut heard, close } = open(dir.path(), narrow).unwrap();
+    let Opened { store, mut heard, close, .. } = open(dir.path(), narrow).unwrap();
     let chat = begin(&store).await;
     store.link.watch(vec![Channel::Chat(chat.key())]).await;
     let mut lost = Vec::new();
@@ -187,7 +187,7 @@ async fn a_command_that_is_refused_does_not_hurt_its_neighbours() {
 #[tokio::test]
 async fn notices_of_a_batch_are_told_in_order() {
     let dir = tempfile::tempdir().unwrap();
-    let Opened { store, mut heard, close } = open(dir.path(), settings()).unwrap();
+    let Opened { store, mut heard, close, .. } = open(dir.path(), settings()).unwrap();
     let customer = CustomerId::random();
     store.link.watch(vec![Channel::Customer(customer)]).await;
     let listener = tokio::spawn(async move {

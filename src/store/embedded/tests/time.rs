@@ -76,7 +76,7 @@ async fn what_has_expired_is_let_go() {
     let dir = tempfile::tempdir().unwrap();
     let (opened, hands) = with_clock(dir.path());
     let (customer, agent, stays) = (CustomerId::random(), AgentId::random(), AgentId::random());
-    let Opened { store, close, heard: _heard } = opened;
+    let Opened { store, close, heard: _heard, .. } = opened;
     let keys: Vec<_> = (0..600).map(|number| number.to_string()).collect();
     let claims = keys.iter().map(|key| store.index.claim_key(customer, agent, key, b"x", 1_000));
     try_join_all(claims).await.unwrap();
@@ -113,7 +113,7 @@ async fn what_has_expired_is_let_go() {
 async fn who_came_in_again_before_leaving_was_heard_of_keeps_the_chat() {
     let dir = tempfile::tempdir().unwrap();
     let (opened, hands) = with_clock(dir.path());
-    let Opened { store, close, heard: _heard } = opened;
+    let Opened { store, close, heard: _heard, .. } = opened;
     let chat = begin(&store).await;
     let snapshot = store.log.load(chat.key()).await.unwrap().unwrap();
     let (customer, at) = (snapshot.chat.customer, snapshot.chat.created);

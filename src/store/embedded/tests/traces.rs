@@ -19,7 +19,7 @@ fn traces(dir: &Path, text: &str) -> usize {
 #[tokio::test]
 async fn no_trace_of_a_deleted_text_is_left_in_the_closed_file() {
     let dir = tempfile::tempdir().unwrap();
-    let Opened { store, heard: _heard, close } = open(dir.path(), settings()).unwrap();
+    let Opened { store, heard: _heard, close, .. } = open(dir.path(), settings()).unwrap();
     let chats = [begin(&store).await, begin(&store).await, begin(&store).await];
     let mut messages = Vec::new();
     for number in 0..600usize {

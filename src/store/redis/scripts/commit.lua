@@ -23,6 +23,8 @@
 
 local ARITY = { c = 0, u = 0, d = 0, r = 0, s = 1, n = 1, j = 1, l = 1, t = 1, f = 1, g = 1, o = 4, x = 2 }
 local FIRST = 4
+-- Seconds for which the nonce of an idempotency key is remembered.
+local KEPT = 86400
 
 local meta = redis.call('HMGET', KEYS[1], 'i', 'h', 'r')
 local chat, head, rules = meta[1], meta[2], meta[3]
@@ -72,9 +74,41 @@ local function earlier(after, nonce)
   end
 end
 
-if ARGV[3] ~= '' and chat then
-  local made = earlier(tonumber(ARGV[3]), string.sub(ARGV[FIRST], 1, 8))
-  if made then return made end
+-- In a cluster: while the slot is on its way to another server, some keys of the chat are there
+-- already. A key that is nowhere then is refused here, before anything is written.
+@SETTLED@
+
+-- The same for a nonce that stands for an idempotency key: the chat remembers its moment.
+local nonce = string.sub(ARGV[FIRST], 1, 8)
+local keyed = string.byte(nonce) >= 128
+local function remembered()
+  local at = redis.call('ZSCORE', base .. 'k', nonce)
+  if not at then return end
+  local answer, left = { 'R' }, 0
+  walk(function() left = left + 1 end, function() end)
+  local n, from = segment_of(tonumber(at)), id_of(tonumber(at))
+  while left > 0 do
+    local rows = redis.call('XRANGE', segment_key(n), from, '+', 'COUNT', left)
+    for _, row in ipairs(rows) do
+      answer[#answer + 1] = row[1]
+      answer[#answer + 1] = numbered(stored(row), n)
+    end
+    if #rows == 0 then break end
+    n, from, left = n + 1, '-', left - #rows
+  end
+  return answer
+end
+
+if chat and (keyed or ARGV[3] ~= '') then
+  local after = tonumber(ARGV[3]) or seq
+  local made = keyed and remembered() or earlier(after, nonce)
+  -- A history that does not reach so far is not the one that the caller saw.
+  if not made and seq < after then return { 'C' } end
+  if made then
+    -- Written again, so that an answer that assures this assures what was made.
+    redis.call('HSET', KEYS[1], 'h', head)
+    return made
+  end
 end
 
 if absent then
@@ -200,5 +234,11 @@ for field, value in pairs(set) do
   fields[#fields + 1] = value
 end
 redis.call('HSET', KEYS[1], unpack(fields))
+if keyed then
+  local first = struct.unpack('>I8', string.sub(answer[2], 6))
+  redis.call('ZADD', base .. 'k', string.format('%d', first), nonce)
+  redis.call('ZREMRANGEBYSCORE', base .. 'k', '-inf', string.format('%d', now - KEPT * 1000000))
+  redis.call('EXPIRE', base .. 'k', KEPT)
+end
 redis.call('@PUBLISH@', base .. 'e', '@VERSION@' .. table.concat(told))
 return answer
