@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::ExitStatus;
 
-use talk_load::rig::Error;
 use talk_load::rig::hub::{Hub, Settings};
+use talk_load::rig::{Error, patience};
 
 use super::eventually::eventually;
 use super::token::{ADMIN_TOKEN, SECRET};
@@ -117,11 +117,9 @@ impl TestHub {
 
     /// A sample of `/metrics`, by its name and labels; 0 while there is none.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
-        let url = format!("{}/metrics", self.base);
-        let read = async || reqwest::get(&url).await.ok()?.text().await.ok();
-        let text = eventually("the metrics are read", read).await;
-        let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
-        value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
+        let read = async || self.hub.metrics().await.map(Some);
+        let samples = patience::eventually("the metrics are read", read).await.expect("the metrics");
+        samples.get(sample).map_or(0, |value| *value as u64)
     }
 
     /// Resident memory in bytes.
