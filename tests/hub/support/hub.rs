@@ -32,6 +32,7 @@ impl HubSettings {
             .set("auth.admin_token", ADMIN_TOKEN)
             .set("limits.agent_per_second", 0)
             .set("limits.auth_per_second", 0)
+            .set("server.linger_secs", 0)
             .set("store.kind", "embedded")
     }
 
