@@ -137,7 +137,7 @@ impl TestHub {
     }
 
     /// Waits for the first line, which names the real address.
-    async fn listens(&mut self) -> Result<(), Ended> {
+    pub(crate) async fn listens(&mut self) -> Result<(), Ended> {
         let line = eventually("the hub names its address on the first line", async || {
             let stdout = std::fs::read_to_string(self.dir.join("stdout")).expect("what the hub said");
             match stdout.split_once('\n') {
