@@ -74,7 +74,7 @@ pub struct Hub {
     chats: Chats,
     desks: Desks,
     shared: Arc<Shared>,
-    drain: Duration,
+    leaving: Leaving,
     close: BoxFuture<'static, ()>,
     fatal: BoxFuture<'static, StoreError>,
 }
@@ -153,8 +153,11 @@ impl Hub {
         });
         let rooms = Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone() };
         let (server, address) = serve(settings, rooms)?;
-        let drain = Duration::from_secs(settings.server.drain_secs);
-        Ok(Self { server, address, people, chats, desks, shared, drain, close: opened.close, fatal: opened.fatal })
+        let leaving = Leaving {
+            drain: Duration::from_secs(settings.server.drain_secs),
+            linger: Duration::from_secs(settings.server.linger_secs),
+        };
+        Ok(Self { server, address, people, chats, desks, shared, leaving, close: opened.close, fatal: opened.fatal })
     }
 
     /// Where it listens.
@@ -177,7 +180,7 @@ impl Hub {
     /// # Errors
     /// The server broke off, or the store turned out to be none that this hub can use.
     pub async fn run_until_stopped(self) -> Result<(), HubError> {
-        let Self { server, chats, desks, shared, drain, close, fatal, .. } = self;
+        let Self { server, chats, desks, shared, leaving, close, fatal, .. } = self;
         let handle = server.handle();
         let mut signals = Signals::listen();
         let told_twice = async {
@@ -187,7 +190,7 @@ impl Hub {
             }
             tokio::select! {
                 // The server ends by it, and with that all of this.
-                () = leave(&handle, &desks, &shared, drain) => std::future::pending().await,
+                () = leave(&handle, &desks, &shared, leaving) => std::future::pending().await,
                 () = signals.next() => tracing::info!("told again: leaving at once"),
             }
         };
@@ -202,11 +205,23 @@ impl Hub {
     }
 }
 
+/// How long leaving takes.
+#[derive(Clone, Copy)]
+struct Leaving {
+    /// Sockets are closed over this time.
+    drain: Duration,
+    /// Calls are taken for this long at least.
+    linger: Duration,
+}
+
 /// The order of leaving: not ready, no new sockets, every socket told, answers finished. Calls that
-/// come meanwhile are answered: a load balancer takes a while to see that the node is not ready.
-async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Duration) {
+/// come meanwhile are answered, and each answer ends its connection: a load balancer takes a while
+/// to see that the node is not ready, and must find nobody gone while it believes in it.
+async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, leaving: Leaving) {
+    let Leaving { drain: over, linger } = leaving;
     tracing::info!(seconds = over.as_secs(), "draining");
     metrics::gauge!(metric::DRAINING).set(1.0);
+    let seen = tokio::time::sleep(linger);
     shared.draining.store(true, Ordering::Release);
     for desk in desks.all() {
         desks.hand_in(desk, Delivery::Leave { over }).await;
@@ -225,6 +240,8 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, over: Dura
         metrics::counter!(metric::DRAIN_CUTS).increment(left as u64);
         tracing::warn!(left, "drain over, cutting the connections that are left; their clients did not take the close");
     }
+    seen.await;
+    tracing::info!("drained");
     handle.stop(true).await;
 }
 

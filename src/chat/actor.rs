@@ -88,6 +88,8 @@ pub struct ChatActor {
     pub(super) looking: bool,
     /// When the last look ended.
     pub(super) looked_at: Option<Instant>,
+    /// Looks that followed each other closely.
+    pub(super) in_a_row: u32,
     /// Whether a look will begin once wishes to follow may look again.
     pub(super) paced: bool,
     /// Whether another look must follow the present one.
@@ -139,6 +141,7 @@ impl ChatActor {
             waiting: Vec::new(),
             looking: false,
             looked_at: None,
+            in_a_row: 0,
             paced: false,
             look_again: false,
             life: 0,

@@ -24,7 +24,9 @@ use super::room::Room;
 /// How long after a failed look the next one begins, while sockets follow.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Between two looks that only wishes to follow wait for: when a node's clients come back all at
+/// Looks in a row that follow each other at once; more are a crowd.
+const LOOKS_AT_ONCE: u32 = 8;
+/// Between two looks in a crowd that only wishes to follow wait for: when a node's clients come back all at
 /// once, one look serves many.
 const FOLLOW_SPACING: Duration = Duration::from_millis(20);
 
@@ -149,7 +151,7 @@ impl ChatActor {
     fn look_for_those_who_wait(&mut self, ctx: &mut Context<Self>) {
         let hurry = self.waiting.iter().any(|job| !matches!(job, Job::Follow(_)));
         let wait = self.looked_at.and_then(|ended| FOLLOW_SPACING.checked_sub(ended.elapsed()));
-        match wait.filter(|_| !hurry && !self.looking) {
+        match wait.filter(|_| !hurry && !self.looking && self.in_a_row >= LOOKS_AT_ONCE) {
             None => self.look(ctx),
             Some(_) if self.paced => {}
             Some(wait) => {
@@ -172,6 +174,8 @@ impl ChatActor {
             return;
         }
         self.looking = true;
+        let alone = self.looked_at.is_none_or(|ended| ended.elapsed() > FOLLOW_SPACING * 2);
+        self.in_a_row = if alone { 0 } else { self.in_a_row.saturating_add(1) };
         let jobs = std::mem::take(&mut self.waiting);
         let warm = jobs.iter().any(|job| matches!(job, Job::Follow(Follow { begin: Begin::Since(_), .. })));
         let known = self.room.as_ref().map(Room::head);

@@ -8,9 +8,9 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError, web};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -18,6 +18,7 @@ use crate::telemetry::metric;
 use crate::wire::ApiError;
 
 use super::error;
+use super::health::Vitals;
 
 /// The header, on requests and on responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -131,6 +132,7 @@ async fn answered<B: MessageBody + 'static>(
                 None => response.map_into_left_body(),
             };
             id.stamp(response.headers_mut());
+            end_if_leaving(&request, &mut response);
             log(response.status(), request.match_pattern());
             Ok(ServiceResponse::new(request, response))
         }
@@ -139,6 +141,15 @@ async fn answered<B: MessageBody + 'static>(
             log(error.status_code(), None);
             Err(Stamped { error, id }.into())
         }
+    }
+}
+
+/// A node that is leaving ends the connection with the answer, so that no client sends its next
+/// request to a node that has gone.
+fn end_if_leaving<B>(request: &HttpRequest, response: &mut HttpResponse<B>) {
+    let leaving = request.app_data::<web::Data<Vitals>>().is_some_and(|vitals| (vitals.leaving)());
+    if leaving && !response.upgrade() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
 }
 

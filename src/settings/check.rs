@@ -56,6 +56,7 @@ impl Settings {
             ("server.request_secs", server.request_secs, 1, 600),
             ("server.keep_alive_secs", server.keep_alive_secs, 1, 3_600),
             ("server.drain_secs", server.drain_secs, 0, 3_600),
+            ("server.linger_secs", server.linger_secs, 0, 3_600),
             ("server.ping_secs", server.ping_secs, 1, 3_600),
             ("server.idle_secs", server.idle_secs, 2, DAY_SECS),
             ("store.wait_ms", store.wait_ms, 100, 60_000),

@@ -74,6 +74,8 @@ pub struct Server {
     pub keep_alive_secs: u64,
     /// Seconds over which sockets are closed at a stop.
     pub drain_secs: u64,
+    /// Seconds after the word to stop in which calls are taken at least.
+    pub linger_secs: u64,
     /// Seconds between pings.
     pub ping_secs: u64,
     /// Seconds of silence after which a socket is closed.

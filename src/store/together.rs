@@ -3,8 +3,9 @@
 //! Ten thousand clients that come back at once ask the same things. Whoever asks while a read of
 //! the same group is under way waits for the next one, which answers everybody who waits. No
 //! answer comes from a read that began before it was asked for: what was acknowledged before is
-//! seen, as if everybody had read alone. And no two reads of a group begin within [`Together`]'s
-//! spacing, so that what a store is asked grows with groups and time, and not with askers.
+//! seen, as if everybody had read alone. In a crowd no two reads of a group begin within
+//! [`Together`]'s spacing, so that what a store is asked grows with groups and time, and not with
+//! askers; whoever comes alone waits for nobody.
 //!
 //! Who waits is bounded by who may ask: this room holds no bound of its own.
 
@@ -14,20 +15,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::{Result, StoreError};
 
 /// Items of one read at most.
 const READ_ITEMS_MAX: usize = 256;
+/// Reads of a group in a row that follow each other at once; more are a crowd.
+const READS_AT_ONCE: u32 = 8;
 
 type Read<G, I, V> = dyn Fn(G, Vec<I>) -> BoxFuture<'static, Result<Vec<V>>> + Send + Sync;
 type Waiting<I, V> = Vec<(I, oneshot::Sender<Result<V>>)>;
 
+/// Who waits, and how the one who reads for them is woken.
+struct Group<I, V> {
+    waiting: Waiting<I, V>,
+    come: Arc<Notify>,
+}
+
 /// Reads of items `I`, of which those of one group `G` can be read at once. Cheap to clone.
 pub struct Together<G, I, V> {
     /// Who waits, by group. A group is here while it is read, and for the spacing afterwards.
-    groups: Arc<Mutex<HashMap<G, Waiting<I, V>>>>,
+    groups: Arc<Mutex<HashMap<G, Group<I, V>>>>,
     read: Arc<Read<G, I, V>>,
     spacing: Duration,
 }
@@ -52,7 +61,7 @@ where
         Self { groups: Arc::default(), read: Arc::new(read), spacing }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<G, Waiting<I, V>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<G, Group<I, V>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,19 +73,29 @@ where
         let (reply, answer) = oneshot::channel();
         let first = {
             let mut groups = self.lock();
-            let first = !groups.contains_key(&group);
-            groups.entry(group.clone()).or_default().push((item, reply));
-            first
+            match groups.get_mut(&group) {
+                Some(found) => {
+                    found.waiting.push((item, reply));
+                    found.come.notify_one();
+                    None
+                }
+                None => {
+                    let come = Arc::new(Notify::new());
+                    groups.insert(group.clone(), Group { waiting: vec![(item, reply)], come: Arc::clone(&come) });
+                    Some(come)
+                }
+            }
         };
-        if first {
+        if let Some(come) = first {
             // On its own, so that it goes on when this asker hangs up.
-            tokio::spawn(self.clone().serve(group));
+            tokio::spawn(self.clone().serve(group, come));
         }
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the node is leaving".to_owned())))
     }
 
     /// Reads for those who wait, until for the spacing nobody does.
-    async fn serve(self, group: G) {
+    async fn serve(self, group: G, come: Arc<Notify>) {
+        let mut reads = 0;
         while let Some(waiting) = self.next(&group) {
             let (items, replies): (Vec<I>, Vec<_>) = waiting.into_iter().unzip();
             let asked = items.len();
@@ -92,14 +111,20 @@ where
                 }
                 Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
             }
-            tokio::time::sleep(self.spacing).await;
+            reads += 1;
+            if reads < READS_AT_ONCE {
+                // Either somebody has come, or nobody did.
+                let _ = tokio::time::timeout(self.spacing, come.notified()).await;
+            } else {
+                tokio::time::sleep(self.spacing).await;
+            }
         }
     }
 
     /// Those who wait, as many as one read takes. `None`, and the group is gone, when nobody does.
     fn next(&self, group: &G) -> Option<Waiting<I, V>> {
         let mut groups = self.lock();
-        let waiting = groups.get_mut(group)?;
+        let waiting = &mut groups.get_mut(group)?.waiting;
         if waiting.is_empty() {
             groups.remove(group);
             return None;

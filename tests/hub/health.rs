@@ -6,9 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::calls::{CHATS, ME};
+use crate::support::client::Credential;
 use crate::support::eventually::eventually;
 use crate::support::redis::{RedisServer, free_port, new_prefix};
-use crate::support::{Client, HubSettings, Hubs, TestHub, random_id};
+use crate::support::{Client, HubSettings, Hubs, TestHub, random_id, token};
 
 async fn status(caller: &Client, path: &str) -> u16 {
     caller.get(path).await.status
@@ -123,12 +124,21 @@ async fn the_openapi_document_names_every_call() {
 }
 
 #[tokio::test]
-async fn a_hub_that_starts_without_its_redis_says_so_and_waits_for_it() {
+async fn a_hub_that_starts_without_its_redis_lives_says_so_and_waits_for_it() {
     let port = free_port();
-    let mut hub = TestHub::spawn(HubSettings::redis(&format!("redis://127.0.0.1:{port}"), &new_prefix()));
+    let settings = HubSettings::redis(&format!("redis://127.0.0.1:{port}"), &new_prefix()).set("store.wait_ms", 1000);
+    let mut hub = TestHub::spawn(settings);
+    hub.listens().await.unwrap();
     let address = format!("127.0.0.1:{port}");
     eventually("the log names the Redis that is waited for", async || hub.output().contains(&address).then_some(()))
         .await;
+    let hubs = Hubs::of(&hub);
+    assert_eq!(status(&hubs.nobody(), "/health/live").await, 200);
+    assert_eq!(status(&hubs.nobody(), "/health/ready").await, 503);
+    let call =
+        hubs.nobody().presenting([Credential::Bearer(token::signed(&token::claims(&random_id(), &random_id(), 16)))]);
+    // The answer is held to the contract: a 503 says when to come again.
+    call.get(ME).await.refused(503, "SERVICE_UNAVAILABLE");
     let _redis = RedisServer::start_on(port).await;
     hub.comes_up().await.unwrap();
     Hubs::of(&hub).agents(["Alice"]).await;

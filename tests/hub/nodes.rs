@@ -279,6 +279,62 @@ async fn a_redis_that_is_restarted_with_its_data_is_outlived_without_a_hole() {
     outlives(&mut pair, sockets, async |pair: &mut Pair| pair.redis.start_again().await).await;
 }
 
+/// How long an outage that is a long one lasts: `TALK_TEST_OUTAGE_SECS`, 5 if unset.
+fn long() -> Duration {
+    let secs = std::env::var("TALK_TEST_OUTAGE_SECS").ok().and_then(|secs| secs.parse().ok());
+    Duration::from_secs(secs.unwrap_or(5))
+}
+
+/// While Redis is away for long and writers knock all the time, sockets stay, refusals are quick and say when to come
+/// again, nodes are not ready, and memory does not grow with what was refused.
+#[tokio::test]
+async fn a_long_outage_costs_no_socket_and_no_memory() {
+    const WRITERS: usize = 32;
+    const GROWTH_MAX: u64 = 32 * 1024 * 1024;
+    let mut pair = Pair::start(|settings| settings.set("store.wait_ms", WAIT.as_millis())).await;
+    let before = pair.alice.say(&pair.chat, "before").await;
+    let mut sockets = pair.listen_on_both().await;
+    outage::shut_down(&mut pair.redis).await;
+    let (begun, refused) = (Instant::now(), Cell::new(0));
+    let nodes = &pair.nodes;
+    let memory = || nodes.iter().map(TestHub::resident_bytes).max().unwrap_or_default();
+    let knock = async |until: Duration| {
+        let words = "never heard of ".repeat(500);
+        join_all((0..WRITERS).map(async |_| {
+            while begun.elapsed() < until {
+                let asked = Instant::now();
+                let answer = pair.alice.post_message(&said(&words, &pair.chat)).await;
+                assert_eq!((answer.status, answer.header("retry-after").is_empty()), (503, false), "{answer}");
+                assert!(asked.elapsed() < WAIT * 2 + Duration::from_secs(2), "refused after {:?}", asked.elapsed());
+                refused.set(refused.get() + 1);
+            }
+        }))
+        .await;
+    };
+    // The first ones fill what is there to be filled.
+    knock(long() / 4).await;
+    let filled = memory();
+    knock(long()).await;
+    let grown = memory().saturating_sub(filled);
+    for node in 0..2 {
+        let ready = pair.alice.at(node).get("/health/ready").await;
+        assert_eq!(ready.status, 503, "{ready}");
+        assert_eq!(pair.alice.at(node).get("/health/live").await.status, 200);
+    }
+    for socket in &mut sockets {
+        socket.send(&json!({"type": "dance"})).await;
+        socket.expect_error("INVALID_ARGUMENT").await;
+    }
+    pair.redis.start_again().await;
+    let after = post_for_sure(&pair.alice, &pair.chat, "afterwards").await;
+    for socket in &mut sockets {
+        let events = socket.events_until(|event| event["data"]["id"] == after["id"]).await;
+        assert!(events.iter().all(|event| event["data"]["id"] != before["id"]), "what came before was heard before");
+    }
+    eprintln!("{} calls refused in {:?}, {} KiB of memory more", refused.get(), long(), grown / 1024);
+    assert!(grown < GROWTH_MAX, "{grown} bytes more");
+}
+
 /// Writers that never stop, a Redis that stops again and again: who is told "done" is right, who is told nothing tries
 /// again under the same key, and a listener on each node sees every message once.
 #[tokio::test]

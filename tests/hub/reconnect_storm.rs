@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use futures_util::{StreamExt, stream};
 
 use crate::support::eventually::eventually;
 use crate::support::redis::{RedisServer, new_prefix};
@@ -22,6 +23,8 @@ const CHATS: usize = 24;
 const CHATS_EACH: usize = 6;
 /// Messages of each chat that everybody missed.
 const MISSED: usize = 3;
+/// Clients that come at once the first time.
+const AT_FIRST: usize = 64;
 const HANDSHAKES_MAX: u64 = 64;
 const RESUMES_MAX: u64 = 32;
 
@@ -84,6 +87,9 @@ async fn everybody_at_once_comes_back_to_what_it_missed_for_few_commands_of_redi
         .set("files.url", format!("file://{}", caretaker::new_dir("files-").display()))
         .set("limits.handshakes_max", HANDSHAKES_MAX)
         .set("limits.resumes_max", RESUMES_MAX)
+        // All of them are one thread here, which may take its time between connecting and asking.
+        .set("server.request_secs", 60)
+        .set("limits.handshakes_wait_ms", 20_000)
         .set("limits.connections_max", count);
     let mut nodes = vec![TestHub::start(settings.clone()).await, TestHub::start(settings).await];
     let hubs = Hubs::new(Deployment::TwoNodes, &nodes);
@@ -119,12 +125,12 @@ async fn everybody_at_once_comes_back_to_what_it_missed_for_few_commands_of_redi
         let positions = positions[n % AGENTS].clone();
         clients.push(Client { agent: agent.at(node), chats: chats[&agent.id].clone(), positions });
     }
-    let sockets = join_all(clients.iter().map(async |client| {
+    let open = async |client: &Client| {
         let mut socket = client.agent.socket().await;
         socket.subscribe(&[&client.agent.topic()]).await;
         socket
-    }))
-    .await;
+    };
+    let sockets: Vec<Socket> = stream::iter(clients.iter().map(open)).buffer_unordered(AT_FIRST).collect().await;
     for node in &mut nodes {
         node.kill();
     }

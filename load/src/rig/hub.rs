@@ -116,6 +116,12 @@ impl Hub {
 
     /// Waits until it listens and says that it is ready.
     pub async fn comes_up(&self) -> Result<()> {
+        self.listens().await?;
+        self.ready().await
+    }
+
+    /// Waits for the first line, which names the real address.
+    pub async fn listens(&self) -> Result<()> {
         let line = patience::eventually("the hub names its address on the first line", async || {
             let stdout = std::fs::read_to_string(self.dir.join("stdout")).unwrap_or_default();
             match stdout.split_once('\n') {
@@ -128,7 +134,7 @@ impl Hub {
             return Err(Error::Unexpected(format!("the first line is not `listening on http://<address>`: {line}")));
         };
         *held(&self.base) = format!("http://{address}");
-        self.ready().await
+        Ok(())
     }
 
     /// Waits until it says that it is ready.

@@ -8,7 +8,6 @@ use std::process::ExitStatus;
 use talk_load::rig::hub::{Hub, Settings};
 use talk_load::rig::{Error, patience};
 
-use super::eventually::eventually;
 use super::token::{ADMIN_TOKEN, SECRET};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_talk-hub");
@@ -31,6 +30,7 @@ impl HubSettings {
             .set("auth.admin_token", ADMIN_TOKEN)
             .set("limits.agent_per_second", 0)
             .set("limits.auth_per_second", 0)
+            .set("server.linger_secs", 0)
             .set("store.kind", "embedded")
     }
 
@@ -92,11 +92,14 @@ impl TestHub {
 
     /// Waits until it listens and says that it is ready.
     pub(crate) async fn comes_up(&mut self) -> Result<(), Ended> {
-        match self.hub.comes_up().await {
-            Ok(()) => self.base = self.hub.base(),
-            Err(Error::Ended { status, output, .. }) => return Err(Ended { status, output }),
-            Err(error) => panic!("{error}"),
-        }
+        self.listens().await?;
+        self.hub.ready().await.or_else(ended)
+    }
+
+    /// Waits for the first line, which names the real address.
+    pub(crate) async fn listens(&mut self) -> Result<(), Ended> {
+        self.hub.listens().await.or_else(ended)?;
+        self.base = self.hub.base();
         Ok(())
     }
 
@@ -160,6 +163,14 @@ impl TestHub {
     /// The last lines it wrote, for a test that failed.
     pub(crate) fn last_words(&self) -> String {
         self.hub.last_words()
+    }
+}
+
+/// Its end, if that is why it failed.
+fn ended(error: Error) -> Result<(), Ended> {
+    match error {
+        Error::Ended { status, output, .. } => Err(Ended { status, output }),
+        error => panic!("{error}"),
     }
 }
 

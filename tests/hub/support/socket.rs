@@ -102,6 +102,19 @@ impl Socket {
         })
     }
 
+    /// The same; `None` when the hub is not there, or sends the client away with 503.
+    pub(crate) async fn reach(url: &str, agent: &str) -> Option<Self> {
+        let address = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        TcpStream::connect(address).await.ok()?;
+        match Self::try_open(url, &[], agent).await {
+            Ok(socket) => Some(socket),
+            Err(refused) => {
+                assert_eq!(refused.status, 503, "{refused:?}");
+                None
+            }
+        }
+    }
+
     /// For topics that match only some events of a chat: then seq must grow, but may jump.
     pub(crate) fn partial(mut self) -> Self {
         self.partial = true;
@@ -123,6 +136,13 @@ impl Socket {
         let answer = self.ask(frame).await;
         assert_eq!(answer["type"], "subscribed", "{answer}");
         answer
+    }
+
+    /// Resumes without waiting for the answer, which comes before anything else.
+    pub(crate) async fn resume(&mut self, topics: &[&str], since: &HashMap<String, Position>) {
+        let cursors: HashMap<_, _> = since.iter().map(|(chat, position)| (chat, &position.cursor)).collect();
+        self.positions.extend(since.clone());
+        self.send(&json!({"type": "subscribe", "topics": topics, "since": cursors})).await;
     }
 
     /// Unsubscribes and waits until it is in force.
