@@ -28,7 +28,8 @@ impl Fleet {
         let wire = Proxy::to(&redis.url()).await;
         let files = format!("file://{}", caretaker::new_dir("files-").display());
         let settings = HubSettings::redis(&redis.url(), &new_prefix()).set("files.url", files);
-        let settings = settings.set("chat.beacon_secs", 3600);
+        // What is repaired at once has to fit into a socket's outbox at once.
+        let settings = settings.set("chat.beacon_secs", 3600).set("limits.outbox_bytes_max", 64 << 20);
         let first = TestHub::start(settings.clone()).await;
         let nodes = vec![first, TestHub::start(settings.set("store.url", wire.url())).await];
         let hubs = Hubs::new(Deployment::TwoNodes, &nodes);
