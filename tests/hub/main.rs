@@ -13,7 +13,8 @@ mod cost; // measured against the budgets: Redis memory, script calls, idle conn
 mod cut_off; // clients cut off at random end where those never cut do
 mod erasure; // a deleted text is nowhere
 mod errors; // every reason for a refusal, as a snapshot
-mod files; // uploads and downloads
+mod files;
+mod fleet; // uploads and downloads
 mod health; // alive, ready, counted, drained
 mod history; // paging: nothing skipped, nothing twice
 mod holes; // what is lost on the way is read from the log, soon
