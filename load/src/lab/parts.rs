@@ -64,7 +64,15 @@ pub fn full(place: &Place) -> Vec<Order> {
     .map(|(part, topology, durability, seconds)| place.order(part, topology, durability, seconds))
     .collect();
     parts.push(rolling(place));
+    parts.push(kills(place));
     parts
+}
+
+/// Hubs killed under load, with nothing else going on: how soon their clients are live elsewhere.
+fn kills(place: &Place) -> Order {
+    let mut order = place.order("hub-kills", Topology::Standalone, Durability::Memory, 120);
+    order.torment = Torment::Schedule { per_minute: 20, only: vec![Kind::HubKill] };
+    order
 }
 
 /// Rolling restarts under load, with nothing else going on.
