@@ -57,6 +57,9 @@ impl Measures {
         }
         report.answers = story.answers.clone();
         report.rounds.done = story.rounds.len() as u64;
+        if let Some((_, ended)) = story.rounds.last() {
+            report.run.seconds = ended / 1_000_000;
+        }
         let on_hubs = story.faults.iter().filter_map(|fault| Some((fault.node?, fault)));
         let disturbed = on_hubs.clone().map(|(node, fault)| (node, fault.t, fault.ended + AFTERMATH_US));
         let drains = on_hubs.clone().filter(|(_, fault)| fault.kind == plan::Kind::HubDrain.name());
