@@ -9,6 +9,8 @@ use super::run::{Order, Torment};
 use super::soak;
 use super::stage::Wanted;
 
+/// Seconds that a failover of a series takes, about; the table shows what it took.
+const ROUND_SECS: u64 = 5;
 /// The seed of everything that is not given one.
 pub const SEED: u64 = 20_240_117;
 
@@ -64,7 +66,15 @@ pub fn full(place: &Place) -> Vec<Order> {
     .map(|(part, topology, durability, seconds)| place.order(part, topology, durability, seconds))
     .collect();
     parts.push(rolling(place));
+    parts.push(kills(place));
     parts
+}
+
+/// Hubs killed under load, with nothing else going on: how soon their clients are live elsewhere.
+fn kills(place: &Place) -> Order {
+    let mut order = place.order("hub-kills", Topology::Standalone, Durability::Memory, 120);
+    order.torment = Torment::Schedule { per_minute: 20, only: vec![Kind::HubKill] };
+    order
 }
 
 /// Rolling restarts under load, with nothing else going on.
@@ -78,7 +88,7 @@ fn rolling(place: &Place) -> Order {
 #[must_use]
 pub fn failovers(place: &Place, topology: Topology, durability: Durability, count: u32) -> Order {
     let part = format!("failovers-{}-{}", topology.name(), durability.name());
-    let mut order = place.order(&part, topology, durability, 0);
+    let mut order = place.order(&part, topology, durability, u64::from(count) * ROUND_SECS);
     order.torment = Torment::Failovers(count);
     order.rate = 150;
     order.size = Size { chats: 8, quiet: 1, stayers: 8, comers: 2, leavers: 1, ..Size::default() };

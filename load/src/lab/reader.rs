@@ -49,6 +49,16 @@ enum Ended {
     Left,
 }
 
+/// What a frame means for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    News,
+    /// The subscription is in force.
+    Live,
+    /// The subscription was refused for now.
+    Refused,
+}
+
 impl Reader {
     /// A reader who knows the chats as they were after the set-up.
     #[must_use]
@@ -127,7 +137,17 @@ impl Reader {
             let came = socket.next(LOOK_EVERY).await;
             let t = self.fleet.clock.now();
             match came {
-                Came::Text(ref text) => live |= self.frame(t, text).await,
+                Came::Text(ref text) => match self.frame(t, text).await {
+                    Heard::Live => live = true,
+                    Heard::Refused => {
+                        self.book.note(&Line::Closed { t, n: self.n, code: 1000 });
+                        socket.close().await;
+                        let breath = self.caller.dice.between(BREATH_MS.0, BREATH_MS.1);
+                        sleep_until(phase, Phase::Leave, Duration::from_millis(breath)).await;
+                        return Ended::Cut;
+                    }
+                    Heard::News => {}
+                },
                 Came::Closed(code) => {
                     self.book.note(&Line::Closed { t, n: self.n, code });
                     return Ended::Cut;
@@ -148,24 +168,29 @@ impl Reader {
         }
     }
 
-    /// Takes a frame in. True when it says that the subscription is in force.
-    async fn frame(&mut self, t: u64, text: &str) -> bool {
+    /// Takes a frame in.
+    async fn frame(&mut self, t: u64, text: &str) -> Heard {
         let Ok(frame) = serde_json::from_str::<Frame<'_>>(text) else {
             self.odd(t, text);
-            return false;
+            return Heard::News;
         };
         if let Some(event) = frame.event(t, self.n, &self.chats) {
             match frame.cursor.as_deref() {
                 Some(cursor) => self.event(&event, cursor),
                 None => self.odd(t, text),
             }
-            return false;
+            return Heard::News;
         }
         match frame.r#type.as_ref() {
             "subscribed" => {
                 let chats = frame.chats.unwrap_or_default();
                 self.resumed(t, &chats).await;
-                return true;
+                return Heard::Live;
+            }
+            // The store is away: the same is asked for elsewhere.
+            "error" if text.contains("\"UNAVAILABLE\"") => {
+                self.caller.answered("socket: 503 on subscribing");
+                return Heard::Refused;
             }
             "resync" => match (frame.chat_id, frame.seq, frame.cursor) {
                 (Some(chat), Some(s), Some(cursor)) => {
@@ -177,7 +202,7 @@ impl Reader {
             "agent_status_updated" => {}
             _ => self.odd(t, text),
         }
-        false
+        Heard::News
     }
 
     fn odd(&mut self, t: u64, text: &str) {

@@ -114,7 +114,7 @@ fn settings(wanted: &Wanted, url: &str) -> rig::Result<Settings> {
         .set("server.drain_secs", 1);
     // Left out at the default, so that hubs that do not know it yet can be tried too.
     if wanted.durability != Durability::Memory {
-        settings = settings.set("store.durability", wanted.durability.name());
+        settings = settings.set("store.durability", wanted.durability.name()).set("store.durable_ms", 1_500);
     }
     for (key, value) in &wanted.settings {
         settings = settings.set(key, value);

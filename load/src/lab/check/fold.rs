@@ -27,8 +27,12 @@ pub fn check(story: &Story, report: &mut Report) {
                 Kind::ChatUpdated => name = Some(entry.f),
                 Kind::MessageCreated => {
                     messages.entry(entry.m).or_default();
-                    if let Some(parent) = entry.p {
-                        messages.entry(parent).or_default().replies += 1;
+                    match entry.p.map(|parent| (parent, messages.get_mut(&parent))) {
+                        Some((_, Some(parent))) => parent.replies += 1,
+                        Some((parent, None)) => report.found(Rule::Fold, || {
+                            format!("chat {}: {} replies to {parent}, which is not in the log", chat.c, entry.m)
+                        }),
+                        None => {}
                     }
                 }
                 Kind::MessageDeleted => {

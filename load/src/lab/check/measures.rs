@@ -26,7 +26,7 @@ pub struct Measures {
     acknowledged: HashMap<Uuid, Acknowledged>,
     /// Anything that ends sockets.
     disturbed: Vec<Stretch>,
-    kills: Vec<(u8, u64)>,
+    kills: Vec<Stretch>,
     /// Hubs asked to leave: nothing else may have been done to them at that time.
     drains: Vec<Stretch>,
     /// Of the file at hand: the node of each connection, the newest that is live and since when, a kill to come back from.
@@ -57,6 +57,9 @@ impl Measures {
         }
         report.answers = story.answers.clone();
         report.rounds.done = story.rounds.len() as u64;
+        if let Some((_, ended)) = story.rounds.last() {
+            report.run.seconds = ended / 1_000_000;
+        }
         let on_hubs = story.faults.iter().filter_map(|fault| Some((fault.node?, fault)));
         let disturbed = on_hubs.clone().map(|(node, fault)| (node, fault.t, fault.ended + AFTERMATH_US));
         let drains = on_hubs.clone().filter(|(_, fault)| fault.kind == plan::Kind::HubDrain.name());
@@ -65,7 +68,7 @@ impl Measures {
         Self {
             acknowledged,
             disturbed: disturbed.collect(),
-            kills: kills.map(|(node, fault)| (node, fault.t)).collect(),
+            kills: kills.map(|(node, fault)| (node, fault.t, fault.ended)).collect(),
             drains,
             node: HashMap::new(),
             live: None,
@@ -112,8 +115,8 @@ impl Measures {
         *report.closed.entry(code).or_default() += 1;
         let was_live = self.live.take_if(|(live, _)| *live == n).is_some();
         let Some(node) = self.node.get(&n).copied() else { return };
-        let hit = self.kills.iter().find(|(killed, at)| *killed == node && (*at..*at + AFTERMATH_US).contains(&t));
-        if let (Some((_, at)), true) = (hit, was_live) {
+        let hit = self.kills.iter().find(|(killed, at, ended)| *killed == node && (*at..*ended).contains(&t));
+        if let (Some((_, at, _)), true) = (hit, was_live) {
             self.killed.get_or_insert(*at);
         }
         let caused = self.disturbed.iter().any(|(hub, from, to)| *hub == node && (*from..*to).contains(&t));

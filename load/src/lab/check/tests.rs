@@ -300,6 +300,17 @@ fn what_rest_shows_otherwise_than_the_log_is_found() {
 }
 
 #[test]
+fn a_reply_to_what_the_log_does_not_hold_is_found() {
+    let mut made = made();
+    made.log[2].p = Some(message_id(3));
+    made.messages[1].replies = 1;
+    made.is_right();
+    made.log[2].p = Some(message_id(99));
+    made.messages[1].replies = 0;
+    made.breaks(Rule::Fold, 1);
+}
+
+#[test]
 fn members_that_are_not_the_logs_are_found() {
     let mut made = made();
     made.members.pop();
@@ -322,7 +333,7 @@ fn a_socket_that_closed_without_a_cause_is_found() {
     let mut made = made();
     made.seen.push(Line::Closed { t: 9000, n: 1, code: 1006 });
     made.breaks(Rule::Cut, 1);
-    made.faults.push(Fault { t: 8000, ended: 8500, kind: "hub kill".to_owned(), node: Some(0), failed: String::new() });
+    made.faults.push(Fault { t: 8000, ended: 9500, kind: "hub kill".to_owned(), node: Some(0), failed: String::new() });
     made.seen.push(Line::Open { t: 9500, n: 2, node: 1 });
     made.seen.push(Line::Live { t: 10_000, n: 2 });
     let report = made.is_right();
