@@ -346,6 +346,10 @@ impl Switchboard {
         let mut table = self.board.table.borrow_mut();
         let follower = table.chats.get_mut(&chat.key()).and_then(|local| local.follower(session.key))?;
         follower.member |= member;
+        if matches!(follower.pace, Pace::Held(_)) && follower.last == follower.began && from > follower.last {
+            // It came in meanwhile, was given nothing yet, and the answer says where it stands.
+            (follower.began, follower.last) = (from, from);
+        }
         if from >= follower.began {
             return lost;
         }

@@ -58,7 +58,8 @@ pub enum Side {
     After(Micros),
 }
 
-/// One command's worth of events: all are appended, one after the other, or none.
+/// One command's worth of events: all are appended, one after the other, or none. A reply to a
+/// message that is not in the log is a conflict.
 #[derive(Clone, Debug)]
 pub struct Commit {
     pub chat: ChatId,

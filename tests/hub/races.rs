@@ -34,6 +34,37 @@ async fn one_agent_added_a_hundred_times_at_once_is_one_member_and_one_event(hub
     bobs.expect_nothing_before_a_marker(&alice, &chat).await;
 }
 
+/// Whoever is added while the answer to a subscription is on its way is told there where the chat stands, or hears of it.
+async fn an_agent_added_while_it_subscribes_hears_each_event_once(hubs: Hubs) {
+    let [alice, bob] = hubs.agents(["Alice", "Bob"]).await;
+    for _ in 0..20 {
+        alice.new_group(&[&bob]).await;
+    }
+    let chats = join_all((0..8).map(async |n| alice.new_channel(&format!("open {n}"), &[]).await)).await;
+    for round in 0..8 {
+        let others = join_all(chats.iter().map(async |chat| {
+            alice.say(chat, "before").await;
+            let member = bob.join(chat).await.ok();
+            alice.say(chat, &format!("round {round}")).await;
+            member
+        }));
+        let subscribing = join_all((0..6).map(async |node| {
+            let mut socket = bob.at(node).socket().await;
+            socket.subscribe(&[&bob.topic()]).await;
+            socket
+        }));
+        let (members, sockets) = join(others, subscribing).await;
+        let last = alice.say(&chats[0], "last").await;
+        for mut socket in sockets {
+            // The socket holds each event to its number: one that is missing or comes twice fails here.
+            socket.events_until(|event| event["data"]["id"] == last["id"]).await;
+        }
+        for (chat, member) in chats.iter().zip(members) {
+            bob.remove_participant(chat, &id(&member)).await.ok();
+        }
+    }
+}
+
 async fn fifty_direct_chats_of_one_pair_at_once_are_one_chat(hubs: Hubs) {
     let [alice, bob] = hubs.agents(["Alice", "Bob"]).await;
     let mut alices = alice.listen().await;
@@ -258,6 +289,7 @@ async fn a_message_deleted_while_others_react_is_a_tombstone_without_reactions(h
 
 on_every_deployment!(
     one_agent_added_a_hundred_times_at_once_is_one_member_and_one_event,
+    an_agent_added_while_it_subscribes_hears_each_event_once,
     fifty_direct_chats_of_one_pair_at_once_are_one_chat,
     direct_chats_made_and_deleted_at_once_leave_at_most_one_alive,
     two_hundred_reactions_of_forty_agents_at_once_are_all_there_once,

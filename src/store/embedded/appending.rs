@@ -93,6 +93,9 @@ impl Tables<'_> {
 
     /// Whether the message that the entry changes is as the decision saw it.
     fn is_untouched(&mut self, key: ChatKey, entry: &Entry) -> Step<bool> {
+        if let Event::MessageCreated(Post { parent: Some(parent), .. }) = &entry.event {
+            return Ok(self.messages.open()?.get((key.0, parent.0))?.is_some());
+        }
         let Some(touch) = &entry.touch else { return Ok(true) };
         let at = touch.before.at.0;
         if entry.event.changes_message() != Some(touch.before.at) {

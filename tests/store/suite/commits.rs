@@ -186,6 +186,22 @@ pub async fn a_creation_tried_again_is_made_once<B: Body>(stage: Stage<B>) {
     stage.close().await;
 }
 
+pub async fn a_reply_to_what_is_not_there_is_not_made<B: Body>(stage: Stage<B>) {
+    let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
+    let parent = talk.say("a question").await;
+    // Neither a message that never was, as after a failover that lost it, nor an event of another kind.
+    for parent in [Micros(parent.at.0 + 1), talk.at] {
+        let post = talk_hub::model::Post { parent: Some(parent), ..said("an answer") };
+        let reply = talk.commit_of(vec![entry(Event::MessageCreated(post))]).await;
+        let refused = talk.commit(&reply).await;
+        assert!(matches!(refused, Err(CommitError::Conflict)), "{refused:?}");
+    }
+    assert_eq!(talk.log().await.len(), 2);
+    talk.delete(&parent).await;
+    talk.reply(&parent, "an answer to what was deleted").await;
+    stage.close().await;
+}
+
 pub async fn an_attempt_that_never_arrived_is_made_by_the_next<B: Body>(stage: Stage<B>) {
     let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
     talk.say("before").await;

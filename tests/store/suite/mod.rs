@@ -273,6 +273,7 @@ macro_rules! keeps_every_promise {
                 messages_do_not_change_the_rules,
                 a_commit_tried_again_is_made_once,
                 a_creation_tried_again_is_made_once,
+                a_reply_to_what_is_not_there_is_not_made,
                 an_attempt_that_never_arrived_is_made_by_the_next,
                 what_is_acknowledged_is_there_after_opening_again;
             state:

@@ -99,10 +99,11 @@ pub async fn of_a_chat_that_is_not_there_nothing_is_found<B: Body>(stage: Stage<
 pub async fn every_event_is_read_as_it_was_written<B: Body>(stage: Stage<B>) {
     let (agent, participant) = (AgentId::random(), ParticipantId::random());
     let talk = stage.chat(ChatKind::Group, &[agent, AgentId::random()]).await;
+    let parent = talk.say("a question").await;
     let message = talk
         .post(Post {
             owner: Owner::Agent(agent),
-            parent: Some(talk.at),
+            parent: Some(parent.at),
             text: "ein Wort 🎉\n\0 \u{202e}x".to_owned(),
             medias: vec![
                 Media::File { file: FileId::random(), name: "a \"b\".txt".to_owned() },
@@ -125,9 +126,9 @@ pub async fn every_event_is_read_as_it_was_written<B: Body>(stage: Stage<B>) {
         talk.append(vec![entry(event.clone())]).await;
     }
     let log = talk.log().await;
-    assert_eq!(log[1].event, Event::MessageCreated(message.post.clone()));
+    assert_eq!(log[2].event, Event::MessageCreated(message.post.clone()));
     let reaction = |added| Event::ReactionChanged { message: message.at, agent, added };
-    assert_eq!(log[2..4].iter().map(|r| r.event.clone()).collect::<Vec<_>>(), [reaction(true), reaction(false)]);
-    assert_eq!(log[4..].iter().map(|r| r.event.clone()).collect::<Vec<_>>(), events);
+    assert_eq!(log[3..5].iter().map(|r| r.event.clone()).collect::<Vec<_>>(), [reaction(true), reaction(false)]);
+    assert_eq!(log[5..].iter().map(|r| r.event.clone()).collect::<Vec<_>>(), events);
     stage.close().await;
 }

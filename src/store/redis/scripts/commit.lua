@@ -119,6 +119,8 @@ end
 
 local conflict = false
 walk(nil, function(letter, i)
+  -- A parent that a failover took away: the decision saw another history.
+  if letter == 't' and not message_at(struct.unpack('>I8', ARGV[i])) then conflict = true end
   if letter ~= 'o' then return end
   local stored = redis.call('HGET', base .. 'o', ARGV[i]) or ''
   if stored ~= ARGV[i + 1] or not message_at(struct.unpack('>I8', ARGV[i])) then conflict = true end
