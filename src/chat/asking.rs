@@ -8,7 +8,8 @@ use actix::{ActorFutureExt, AsyncContext, Context};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{Instrument, Level, Span};
 
-use crate::model::{Caller, ChatId, Message, Micros, Nonce, Record};
+use crate::model::{Caller, ChatId, Message, Micros, Nonce, Position, Record};
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Arrival, Commit, CommitError, Committed, StoreError, Touch};
 use crate::telemetry::metric;
 use crate::wire::{ApiError, Reason};
@@ -16,6 +17,7 @@ use crate::wire::{ApiError, Reason};
 use super::actor::{ChatActor, Job};
 use super::command::{Answer, Command, Question};
 use super::looking::{CHUNK, with_messages};
+use super::room::Room;
 use super::rules::{self, Decision, Given};
 
 /// How long after an unknown outcome the commit is tried again; doubles up to eight times that.
@@ -176,12 +178,13 @@ impl ChatActor {
                     self.turns.insert(turn, VecDeque::new());
                     ask.turn = Some(turn);
                 }
-                let newest = self.room.as_ref().map_or(0, |room| room.head().seq);
+                let newest = self.room.as_ref().map_or(Position::START, Room::head);
                 // A history that was rewritten may end before what an earlier attempt went by. What
                 // that attempt made went with it.
-                let since = ask.since.map_or(newest, |since| since.min(newest));
+                let since = ask.since.map_or(newest.seq, |since| since.min(newest.seq));
                 ask.since = Some(since);
                 commit.retry_after = Some(since);
+                commit.known = (newest != Position::START && !off(Safeguard::History)).then_some(newest);
                 ask.found = None;
                 self.commit(ask, commit, ctx);
             }
@@ -235,8 +238,12 @@ impl ChatActor {
     }
 
     fn committed(&mut self, ask: Box<Ask>, commit: &Commit, committed: &Committed, ctx: &mut Context<Self>) {
-        let arrivals: Vec<Arrival> =
-            committed.records.iter().zip(&commit.entries).map(|(r, e)| arrival(r, e.touch.as_ref())).collect();
+        let mut previous = committed.previous;
+        let mut arrivals = Vec::with_capacity(committed.records.len());
+        for (record, entry) in committed.records.iter().zip(&commit.entries) {
+            arrivals.push(arrival(record, entry.touch.as_ref(), previous));
+            previous = Some(record.nonce);
+        }
         if committed.records.iter().any(|record| Self::is_message(&record.event)) {
             metrics::counter!(metric::SENDS).increment(1);
         }
@@ -334,7 +341,7 @@ impl ChatActor {
                 ask.searched = true;
                 match found {
                     Ok((_, Some(found))) => {
-                        let committed = Committed { records: vec![found.record], repeated: true };
+                        let committed = Committed { records: vec![found.record], repeated: true, previous: None };
                         actor.answer_committed(ask, &committed, found.message.as_ref(), ctx);
                     }
                     Ok((searched, None)) => {
@@ -354,7 +361,7 @@ fn unavailable() -> ApiError {
 }
 
 /// An event of our own, with the message it is about as that is after it.
-fn arrival(record: &Record, touch: Option<&Touch>) -> Arrival {
+fn arrival(record: &Record, touch: Option<&Touch>, previous: Option<Nonce>) -> Arrival {
     let message = touch.map(|touch| {
         let mut message = touch.before.clone();
         if touch.overlay.deleted {
@@ -368,5 +375,5 @@ fn arrival(record: &Record, touch: Option<&Touch>) -> Arrival {
         }
         message
     });
-    Arrival { record: record.clone(), message }
+    Arrival { record: record.clone(), message, previous }
 }

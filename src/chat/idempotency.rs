@@ -168,7 +168,7 @@ impl Chats {
         let there = self.deps().store.log.load(chat.key()).await?.filter(|there| there.chat.id == chat);
         let Some(there) = there else { return Ok(None) };
         let room = Room::from_snapshot(there, self.deps().bounds());
-        let committed = Committed { records: vec![record], repeated: true };
+        let committed = Committed { records: vec![record], repeated: true, previous: None };
         Ok(rules::answer(&room, caller, &committed, None))
     }
 

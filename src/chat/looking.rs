@@ -69,7 +69,7 @@ pub(super) async fn look(
     let Some(known) = known else {
         let Some(snapshot) = log.load(chat).await? else { return Ok(Seen::Absent) };
         if absent && snapshot.head.seq <= LEAP {
-            let records = read(&deps.store, chat, 1, snapshot.head.seq).await?;
+            let records = read(&deps.store, chat, Position::START, snapshot.head.seq).await?.unwrap_or_default();
             return Ok(Seen::Born(snapshot.chat.id, with_messages(&deps.store, chat, records).await?));
         }
         let newest = if warm { newest_events(deps, chat, snapshot.head).await? } else { Vec::new() };
@@ -79,37 +79,56 @@ pub(super) async fn look(
     if head == known {
         return Ok(Seen::Same);
     }
-    let still_there = log.events(chat, known.seq, 1).await?.first().map(Record::position) == Some(known);
-    if !still_there && !off(Safeguard::History) {
-        return Ok(Seen::Rewritten(log.load(chat).await?.map(Box::new)));
-    }
+    let rewritten = async || Ok(Seen::Rewritten(log.load(chat).await?.map(Box::new)));
     if head.seq.saturating_sub(known.seq) > LEAP {
-        return Ok(log.load(chat).await?.map_or(Seen::Absent, |snapshot| Seen::Leapt(Box::new(snapshot))));
+        let snapshot = log.load(chat).await?;
+        // After it, so that both are of one history.
+        if !is_there(deps, chat, known).await? {
+            return rewritten().await;
+        }
+        return Ok(snapshot.map_or(Seen::Absent, |snapshot| Seen::Leapt(Box::new(snapshot))));
     }
-    let records = read(&deps.store, chat, known.seq + 1, head.seq).await?;
-    Ok(Seen::Behind(with_messages(&deps.store, chat, records).await?))
+    match read(&deps.store, chat, known, head.seq).await? {
+        Some(records) => Ok(Seen::Behind(with_messages(&deps.store, chat, records).await?)),
+        None if off(Safeguard::History) => Ok(Seen::Same),
+        None => rewritten().await,
+    }
+}
+
+/// Whether this event is in the log.
+async fn is_there(deps: &Deps, chat: ChatKey, known: Position) -> Result<bool, StoreError> {
+    let found = deps.store.log.events(chat, known.seq, 1).await?;
+    Ok(found.first().map(Record::position) == Some(known) || off(Safeguard::History))
 }
 
 /// The newest events up to the head, as many as are kept in memory. None if the chat goes on
 /// meanwhile: then replies would be counted twice.
 pub(super) async fn newest_events(deps: &Deps, chat: ChatKey, head: Position) -> Result<Vec<Arrival>, StoreError> {
     let first = head.seq.saturating_sub(deps.limits.recent_events_max as u64) + 1;
-    let records = read(&deps.store, chat, first, head.seq).await?;
+    let records = deps.store.log.events(chat, first, deps.limits.recent_events_max).await?;
     let newest = with_messages(&deps.store, chat, records).await?;
     let still = deps.store.log.head(chat).await? == head;
     Ok(if still { newest } else { Vec::new() })
 }
 
-async fn read(store: &Store, chat: ChatKey, from: u64, to: u64) -> Result<Vec<Record>, StoreError> {
-    let mut records = Vec::new();
-    let mut next = from;
-    while next <= to {
-        let chunk = store.log.events(chat, next, CHUNK).await?;
-        let Some(last) = chunk.last() else { break };
-        next = last.seq + 1;
+/// The events after this one, up to a number; `None` when it is not in the log. Each reading
+/// begins with what the one before ended with: between two, the history may be rewritten.
+async fn read(store: &Store, chat: ChatKey, known: Position, to: u64) -> Result<Option<Vec<Record>>, StoreError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut last = known;
+    loop {
+        let proves = last != Position::START;
+        let mut chunk = store.log.events(chat, last.seq.max(1), CHUNK).await?.into_iter();
+        if proves && chunk.next().map(|first| first.position()) != Some(last) {
+            return Ok(None);
+        }
+        let before = records.len();
         records.extend(chunk);
+        match records.last() {
+            Some(newest) if records.len() > before && newest.seq < to => last = newest.position(),
+            _ => return Ok(Some(records)),
+        }
     }
-    Ok(records)
 }
 
 /// The records, each with the message it is about as that is now.
@@ -126,9 +145,12 @@ pub(super) async fn with_messages(
         let found = store.log.messages_at(chat, chunk).await?;
         messages.extend(found.into_iter().flatten().map(|message| (message.at, message)));
     }
+    let mut before: Option<Position> = None;
     let arrival = |record: Record| {
         let message = message_of(&record).and_then(|at| messages.get(&at).cloned());
-        Arrival { record, message }
+        let previous = before.filter(|before| before.seq + 1 == record.seq).map(|before| before.nonce);
+        before = Some(record.position());
+        Arrival { record, message, previous }
     };
     Ok(records.into_iter().map(arrival).collect())
 }

@@ -71,7 +71,7 @@ impl Log {
             }
             message.clone()
         });
-        Arrival { record: Record { seq, at, nonce: entry.nonce, event: entry.event.clone() }, message }
+        Arrival { record: Record { seq, at, nonce: entry.nonce, event: entry.event.clone() }, message, previous: None }
     }
 }
 

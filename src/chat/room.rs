@@ -87,6 +87,9 @@ impl Room {
         if record.seq > self.head.seq + 1 {
             return Step::Gap;
         }
+        if arrival.previous.is_some_and(|previous| previous != self.head.nonce) {
+            return Step::Rewritten;
+        }
         self.apply(record, arrival.message.as_ref());
         Step::Applied
     }

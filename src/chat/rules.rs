@@ -78,7 +78,13 @@ pub fn begin(chat: crate::model::ChatId, command: &Command, nonce: Nonce) -> Dec
         members: members.iter().map(|agent| (*agent, ParticipantId::random())).collect(),
     };
     let entries = vec![Entry { nonce, event, touch: None }];
-    Decision::Commit(Box::new(Commit { chat, expect: Expect::Absent { at: *at }, retry_after: None, entries }))
+    Decision::Commit(Box::new(Commit {
+        chat,
+        expect: Expect::Absent { at: *at },
+        retry_after: None,
+        known: None,
+        entries,
+    }))
 }
 
 /// The refusal that tells nothing: the chat does not exist, or not for this caller.
@@ -135,7 +141,7 @@ fn alive(room: &Room) -> Result<(), ApiError> {
 
 fn commit(room: &Room, entries: Vec<Entry>) -> Decided {
     let expect = Expect::Rules(room.rules());
-    Ok(Decision::Commit(Box::new(Commit { chat: room.chat().id, expect, retry_after: None, entries })))
+    Ok(Decision::Commit(Box::new(Commit { chat: room.chat().id, expect, retry_after: None, known: None, entries })))
 }
 
 fn entry(nonce: Nonce, event: Event) -> Entry {

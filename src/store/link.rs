@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Message, Record};
+use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Message, Nonce, Record};
 
 use super::Result;
 
@@ -27,6 +27,9 @@ pub struct Arrival {
     pub record: Record,
     /// For events that change an older message.
     pub message: Option<Message>,
+    /// Nonce of the event before it, where that is known: whether it belongs behind what was heard
+    /// before, or to another history.
+    pub previous: Option<Nonce>,
 }
 
 /// News about a customer, for all nodes.

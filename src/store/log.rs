@@ -68,6 +68,9 @@ pub struct Commit {
     /// the events after this number, and found, answers for this commit. A number that the log has
     /// not reached is a conflict: the history that the caller saw is not this one.
     pub retry_after: Option<u64>,
+    /// The newest event that the decision knew. If that is not in the log, it was made on another
+    /// history: a conflict.
+    pub known: Option<Position>,
     /// One or two; in the log and on the wire they follow each other without a gap. A first nonce
     /// that stands for an idempotency key ([`Nonce::of_key`]) is remembered with the chat for 24
     /// hours, so that a failover that keeps the event keeps that too.
@@ -109,6 +112,8 @@ pub struct Committed {
     pub records: Vec<Record>,
     /// Whether an earlier attempt had put them there.
     pub repeated: bool,
+    /// Nonce of the event before them, where the store says it.
+    pub previous: Option<Nonce>,
 }
 
 /// Why a commit was not made.

@@ -32,6 +32,7 @@ mod races; // everybody at once
 mod reactions; // reactions: own, once, told when something changed
 mod reconnect_storm; // everybody at once comes back
 mod resume; // since: what a returning client is sent and told
+mod rewritten;
 mod rolling; // nodes that leave, are restarted, are killed
 mod secrecy; // no credential in any log line
 mod settings; // where settings come from; wrong ones are named

@@ -51,13 +51,17 @@ async fn begin(store: &Store) -> ChatId {
         members: vec![(AgentId::random(), ParticipantId::random())],
     };
     let entries = vec![entry(created)];
-    store.log.commit(&Commit { chat, expect: Expect::Absent { at }, retry_after: None, entries }).await.unwrap();
+    store
+        .log
+        .commit(&Commit { chat, expect: Expect::Absent { at }, retry_after: None, known: None, entries })
+        .await
+        .unwrap();
     chat
 }
 
 fn message(chat: ChatId, text: &str) -> Commit {
     let entries = vec![entry(Event::MessageCreated(said(text)))];
-    Commit { chat, expect: Expect::Rules(1), retry_after: None, entries }
+    Commit { chat, expect: Expect::Rules(1), retry_after: None, known: None, entries }
 }
 
 /// Not a test: what the process does that [`what_was_acknowledged_survives_kill_9`] kills.

@@ -83,6 +83,7 @@ async fn bytes_of_a_message() {
                 chat: talk.id,
                 expect: talk_hub::store::Expect::Rules(1),
                 retry_after: None,
+                known: None,
                 entries: vec![entry(Event::MessageCreated(post(agents[0])))],
             };
             talk.commit(&commit).await.unwrap();
@@ -172,6 +173,7 @@ async fn commits_a_second() {
                         chat: talk.id,
                         expect: talk_hub::store::Expect::Rules(1),
                         retry_after: None,
+                        known: None,
                         entries: vec![entry(Event::MessageCreated(post(agent)))],
                     };
                     let begun = Instant::now();

@@ -146,7 +146,8 @@ impl Desk {
         let medias = vec![Media::File { file: file.id, name: file.name.clone() }];
         let said = Post { owner: Owner::Agent(who.caller.agent), parent: None, text: String::new(), medias };
         let at = self.store.log.now(chat.key()).await.expect("the time");
-        let commit = |expect, event| Commit { chat, expect, retry_after: None, entries: vec![entry(event)] };
+        let commit =
+            |expect, event| Commit { chat, expect, retry_after: None, known: None, entries: vec![entry(event)] };
         self.store.log.commit(&commit(Expect::Absent { at }, created)).await.expect("a chat");
         self.store.log.commit(&commit(Expect::Rules(1), Event::MessageCreated(said))).await.expect("a message");
         self.members.0.lock().expect("not poisoned").insert((who.caller.agent, chat));

@@ -26,13 +26,18 @@ impl Batch<'_> {
         let head = self.tables.heads.open()?.get(key.0)?.map(|head| head.value());
         let head = head.map(|(seq, at, nonce, rules)| Head { seq, at, nonce, rules });
         if let Some(records) = self.tables.repeated(commit, head)? {
-            return Ok(Ok(Committed { records, repeated: true }));
+            return Ok(Ok(Committed { records, repeated: true, previous: None }));
         }
         let chat = self.tables.chat(key)?;
         let first = match (commit.expect, &chat, head) {
             (Expect::Absent { at }, None, None) => at,
             (Expect::Absent { .. }, Some(chat), _) if chat.id != commit.chat => return Ok(Err(CommitError::KeyTaken)),
-            (_, _, Some(head)) if commit.retry_after.is_some_and(|after| after > head.seq) => {
+            (_, _, Some(head))
+                if commit
+                    .retry_after
+                    .max(commit.known.map(|known| known.seq))
+                    .is_some_and(|after| after > head.seq) =>
+            {
                 return Ok(Err(CommitError::Conflict));
             }
             (Expect::Rules(rules), Some(chat), Some(head)) if chat.id == commit.chat && head.rules == rules => {
@@ -50,7 +55,7 @@ impl Batch<'_> {
         let arrivals = self.tables.append(commit, chat, head, first)?;
         let records = arrivals.iter().map(|arrival| arrival.record.clone()).collect();
         self.news.push(Heard::Arrived(key, arrivals));
-        Ok(Ok(Committed { records, repeated: false }))
+        Ok(Ok(Committed { records, repeated: false, previous: None }))
     }
 }
 
@@ -129,7 +134,8 @@ impl Tables<'_> {
                 Some(touch) => self.touch(key, &record, touch.overlay.clone())?,
                 None => None,
             };
-            arrivals.push(Arrival { record, message });
+            // Nothing is ever rewritten here.
+            arrivals.push(Arrival { record, message, previous: None });
         }
         if let Some(chat) = chat.filter(|_| arrivals.iter().any(|arrival| arrival.record.event.changes_rules())) {
             self.chats.open()?.insert(key.0, &state::chat(&chat)[..])?;

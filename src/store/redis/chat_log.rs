@@ -81,7 +81,9 @@ impl Body {
                     let event = entry.event.clone();
                     records.push(Record { seq: seq + place as u64, at, nonce: entry.nonce, event });
                 }
-                Ok(Committed { records, repeated: false })
+                let previous = next()?;
+                let previous = (previous.len() == 8).then(|| Nonce(number(&previous)));
+                Ok(Committed { records, repeated: false, previous })
             }
             b"R" => {
                 let mut records = Vec::with_capacity(commit.entries.len());
@@ -89,7 +91,7 @@ impl Body {
                     let at = moment(&next()?)?;
                     records.push(codec::read_entry(at, &next()?)?);
                 }
-                Ok(Committed { records, repeated: true })
+                Ok(Committed { records, repeated: true, previous: None })
             }
             b"C" => Err(CommitError::Conflict),
             b"K" => Err(CommitError::KeyTaken),

@@ -27,6 +27,10 @@ pub(crate) fn call(script: &Source, keys: &Keys, commit: &Commit) -> Result<Cmd>
         }
     };
     cmd.arg(commit.retry_after.map(|seq| seq.to_string()).unwrap_or_default());
+    match commit.known {
+        Some(known) => cmd.arg([&five(known.seq)[..], &known.nonce.0.to_be_bytes()].concat()),
+        None => cmd.arg(""),
+    };
     for entry in &commit.entries {
         let changes = changes(entry);
         cmd.arg(codec::tail(entry.nonce, &entry.event)).arg(changes.letters);

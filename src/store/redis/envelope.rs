@@ -1,12 +1,13 @@
 //! What nodes are told over the channels: one message per commit, one per notice.
 //!
-//! A commit is `version(1) event*`, an event `at(8) length(4) entry flag(1)`, and with flag 1
+//! A commit is `version(1) nonce(8) event*`, with the nonce of the entry before it (zero before the
+//! first): who hears it knows whether it belongs behind what was heard before. An event is `at(8) length(4) entry flag(1)`, and with flag 1
 //! `at(8) length(4) entry length(4) overlay replies(4)` of the older message that it changed, as
 //! that is now: who hears it needs no read. `commit.lua` writes it.
 //!
 //! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
 
-use crate::model::{AgentId, ChatId, ChatKey, Event, Message, Micros};
+use crate::model::{AgentId, ChatId, ChatKey, Event, Message, Micros, Nonce};
 use crate::store::codec::{self, Reader, Writer};
 use crate::store::{Arrival, Notice, Result, StoreError};
 
@@ -16,6 +17,7 @@ use crate::store::{Arrival, Notice, Result, StoreError};
 /// [`StoreError::Corrupt`] for another version, and for anything that is not a commit.
 pub(crate) fn read_commit(bytes: &[u8]) -> Result<Vec<Arrival>> {
     let mut input = Reader::versioned(bytes, "published commit")?;
+    let mut previous = Some(Nonce(input.u64()?));
     let mut arrivals = Vec::with_capacity(2);
     while !input.is_empty() {
         let at = Micros(input.u64()?);
@@ -29,7 +31,12 @@ pub(crate) fn read_commit(bytes: &[u8]) -> Result<Vec<Arrival>> {
                 Some(message(at, entry, overlay, four(&mut input)?)?)
             }
         };
-        arrivals.push(Arrival { record, message });
+        if record.seq == 1 {
+            previous = None;
+        }
+        let nonce = record.nonce;
+        arrivals.push(Arrival { record, message, previous });
+        previous = Some(nonce);
     }
     Ok(arrivals)
 }

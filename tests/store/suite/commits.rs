@@ -17,7 +17,7 @@ pub async fn a_chat_begins_at_the_moment_it_is_given<B: Body>(stage: Stage<B>) {
         members: vec![(AgentId::random(), ParticipantId::random())],
     };
     let entries = vec![entry(created), entry(Event::MessageCreated(said("first")))];
-    let commit = Commit { chat: id, expect: Expect::Absent { at }, retry_after: None, entries };
+    let commit = Commit { chat: id, expect: Expect::Absent { at }, retry_after: None, known: None, entries };
     let records = stage.store.log.commit(&commit).await.unwrap().records;
     assert_eq!((records[0].seq, records[0].at), (1, at));
     assert_eq!(records[1].seq, 2);
@@ -73,6 +73,7 @@ pub async fn a_taken_key_is_told_and_nothing_changes<B: Body>(stage: Stage<B>) {
         chat: twin,
         expect: Expect::Absent { at: talk.at },
         retry_after: None,
+        known: None,
         entries: vec![entry(talk.log().await[0].event.clone())],
     };
     assert!(matches!(stage.store.log.commit(&commit).await, Err(CommitError::KeyTaken)));
@@ -91,6 +92,7 @@ pub async fn a_chat_is_created_once<B: Body>(stage: Stage<B>) {
         chat: talk.id,
         expect: Expect::Absent { at: talk.at },
         retry_after: None,
+        known: None,
         entries: vec![entry(talk.log().await[0].event.clone())],
     };
     assert!(talk.commit(&commit).await.is_err());
@@ -123,6 +125,7 @@ pub async fn a_commit_to_a_chat_that_is_not_there_conflicts<B: Body>(stage: Stag
             chat: id,
             expect: Expect::Rules(rules),
             retry_after: None,
+            known: None,
             entries: vec![entry(Event::MessageCreated(said("hello?")))],
         };
         assert!(matches!(stage.store.log.commit(&commit).await, Err(CommitError::Conflict)), "rules {rules}");
@@ -177,8 +180,13 @@ pub async fn a_creation_tried_again_is_made_once<B: Body>(stage: Stage<B>) {
         detail: String::new(),
         members: vec![(AgentId::random(), ParticipantId::random())],
     };
-    let commit =
-        Commit { chat: id, expect: Expect::Absent { at }, retry_after: Some(0), entries: vec![entry(created)] };
+    let commit = Commit {
+        chat: id,
+        expect: Expect::Absent { at },
+        retry_after: Some(0),
+        known: None,
+        entries: vec![entry(created)],
+    };
     let first = stage.store.log.commit(&commit).await.unwrap();
     let again = stage.store.log.commit(&commit).await.unwrap();
     assert_eq!((first.repeated, again.repeated), (false, true));

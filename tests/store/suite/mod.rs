@@ -88,7 +88,13 @@ impl<B: Body> Stage<B> {
             detail: "a detail".to_owned(),
             members: members.clone(),
         };
-        let commit = Commit { chat: id, expect: Expect::Absent { at }, retry_after: None, entries: vec![entry(event)] };
+        let commit = Commit {
+            chat: id,
+            expect: Expect::Absent { at },
+            retry_after: None,
+            known: None,
+            entries: vec![entry(event)],
+        };
         self.store.log.commit(&commit).await.unwrap();
         Talk { id, customer, at, members, store: self.store.clone() }
     }
@@ -145,7 +151,7 @@ impl Talk {
 
     /// A commit of these entries that expects the rules as they are now.
     pub async fn commit_of(&self, entries: Vec<Entry>) -> Commit {
-        Commit { chat: self.id, expect: Expect::Rules(self.rules().await), retry_after: None, entries }
+        Commit { chat: self.id, expect: Expect::Rules(self.rules().await), retry_after: None, known: None, entries }
     }
 
     /// Commits it.

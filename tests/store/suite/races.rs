@@ -52,7 +52,7 @@ pub async fn one_chat_is_created_under_a_key<B: Body>(stage: Stage<B>) {
             members: vec![(AgentId::random(), ParticipantId::random())],
         };
         let chat = ChatId(uuid::Uuid::from_u64_pair(high ^ number, low));
-        Commit { chat, expect: Expect::Absent { at }, retry_after: None, entries: vec![entry(event)] }
+        Commit { chat, expect: Expect::Absent { at }, retry_after: None, known: None, entries: vec![entry(event)] }
     };
     let log = stage.store.log.clone();
     let tries: Vec<_> = (0..CROWD as u64)

@@ -41,12 +41,16 @@ async fn begin(store: &Store) -> ChatId {
     let chat = ChatId::random();
     let at = store.log.now(chat.key()).await.unwrap();
     let entries = vec![entry(created())];
-    store.log.commit(&Commit { chat, expect: Expect::Absent { at }, retry_after: None, entries }).await.unwrap();
+    store
+        .log
+        .commit(&Commit { chat, expect: Expect::Absent { at }, retry_after: None, known: None, entries })
+        .await
+        .unwrap();
     chat
 }
 
 async fn append(store: &Store, chat: ChatId, entry: Entry) -> std::result::Result<Committed, CommitError> {
-    let commit = Commit { chat, expect: Expect::Rules(1), retry_after: None, entries: vec![entry] };
+    let commit = Commit { chat, expect: Expect::Rules(1), retry_after: None, known: None, entries: vec![entry] };
     store.log.commit(&commit).await
 }
 
@@ -147,7 +151,7 @@ async fn who_waits_for_a_fan_out_that_stands_still_is_told_in_time() {
     // As soon as the fan-out moves on, so does the writer; trying again settles what became of them.
     let listener = tokio::spawn(async move { while heard.recv().await.is_some() {} });
     for entry in lost {
-        let commit = Commit { chat, expect: Expect::Rules(1), retry_after: Some(1), entries: vec![entry] };
+        let commit = Commit { chat, expect: Expect::Rules(1), retry_after: Some(1), known: None, entries: vec![entry] };
         store.log.commit(&commit).await.unwrap();
     }
     let page = Page { side: Side::After(Micros::ZERO), limit: 100 };

@@ -4,6 +4,7 @@
 --       2 what is expected: 'A' and the first entry's moment in decimal digits,
 --         or 'R' and the number of the rules in 5 bytes
 --       3 number after which an earlier attempt is looked for, in digits; '' for no such attempt
+--       4 number in 5 bytes and nonce of the newest entry that the caller knows; '' for none
 --       then for each entry: the entry from its nonce on; the letters of its changes; and behind
 --       these the arguments of each letter:
 --         c               the chat begins
@@ -16,23 +17,27 @@
 --         o    4          overlay of an older message: its moment, before, after without the open
 --                         moments at its end, how many those are
 --         x    2          empties an older message: its moment, what is left from the kind on
--- Answer: {'=', number and moment of the first, moment of the second..}  it was made
+-- Answer: {'=', number and moment of the first, moment of the second.., nonce of the entry before
+--         them or ''}  it was made
 --         {'R', id, entry, ..}  an earlier attempt had made it: the entries as they stand
 --         {'C'}  conflict     {'K'}  key taken by another chat
 -- Published on the chat's channel: see envelope.rs.
 
 local ARITY = { c = 0, u = 0, d = 0, r = 0, s = 1, n = 1, j = 1, l = 1, t = 1, f = 1, g = 1, o = 4, x = 2 }
-local FIRST = 4
+local FIRST = 5
 -- Seconds for which the nonce of an idempotency key is remembered.
 local KEPT = 86400
 
 local meta = redis.call('HMGET', KEYS[1], 'i', 'h', 'r')
 local chat, head, rules = meta[1], meta[2], meta[3]
 local absent = string.byte(ARGV[2]) == 65
-local seq, last = 0, 0
+local seq, last, previous = 0, 0, ''
+local known, proof
+if ARGV[4] ~= '' then known, proof = struct.unpack('>I5', ARGV[4]), string.sub(ARGV[4], 6, 13) end
 if chat then
   if chat ~= ARGV[1] then return { absent and 'K' or 'C' } end
   seq, last = struct.unpack('>I5I8', head)
+  previous = string.sub(head, 14, 21)
 end
 
 -- Calls `each` with the place of every entry and with every change of it.
@@ -50,17 +55,20 @@ local function walk(entry, change)
   end
 end
 
--- The entries of an earlier attempt: from the one of this nonce on, as many as there are here.
+-- The entries of an earlier attempt: from the one of this nonce on, as many as there are here. On the
+-- way back it passes the newest entry that the caller knows: `false` when that is another one.
 local function earlier(after, nonce)
   local count = 0
   walk(function() count = count + 1 end, function() end)
-  local later, left = {}, seq - after
+  local later, number, least = {}, seq, after + 1
+  if known and known <= seq then least = math.min(least, known) end
   local n, upto = segment_of_seq(seq), '+'
-  while left > 0 and n >= 0 do
-    local rows = redis.call('XREVRANGE', segment_key(n), upto, '-', 'COUNT', math.min(left, 64))
+  while number >= least and n >= 0 do
+    local rows = redis.call('XREVRANGE', segment_key(n), upto, '-', 'COUNT', math.min(number - least + 1, 64))
     for _, row in ipairs(rows) do
       later[#later + 1] = { row[1], stored(row), n }
-      if string.sub(row[2][2], NONCE, NONCE + 7) == nonce then
+      local its = string.sub(row[2][2], NONCE, NONCE + 7)
+      if number > after and its == nonce then
         local answer = { 'R' }
         for i = #later, math.max(#later - count + 1, 1), -1 do
           answer[#answer + 1] = later[i][1]
@@ -68,8 +76,9 @@ local function earlier(after, nonce)
         end
         return answer
       end
+      if number == known and its ~= proof then return false end
+      number = number - 1
     end
-    left = left - #rows
     if #rows == 0 then n, upto = n - 1, '+' else upto = '(' .. rows[#rows][1] end
   end
 end
@@ -83,7 +92,8 @@ local nonce = string.sub(ARGV[FIRST], 1, 8)
 local keyed = string.byte(nonce) >= 128
 local function remembered()
   local at = redis.call('ZSCORE', base .. 'k', nonce)
-  if not at then return end
+  local time = redis.call('TIME')
+  if not at or tonumber(at) < (time[1] - KEPT) * 1000000 then return end
   local answer, left = { 'R' }, 0
   walk(function() left = left + 1 end, function() end)
   local n, from = segment_of(tonumber(at)), id_of(tonumber(at))
@@ -99,11 +109,19 @@ local function remembered()
   return answer
 end
 
-if chat and (keyed or ARGV[3] ~= '') then
+if chat and (keyed or known or ARGV[3] ~= '') then
   local after = tonumber(ARGV[3]) or seq
-  local made = keyed and remembered() or earlier(after, nonce)
-  -- A history that does not reach so far is not the one that the caller saw.
-  if not made and seq < after then return { 'C' } end
+  local made = keyed and remembered()
+  if not made then
+    -- A history that does not reach so far, or has something else there, is not what the caller saw.
+    if seq < math.max(after, known or 0) then return { 'C' } end
+    if known == seq then
+      if string.sub(head, 14, 21) ~= proof then return { 'C' } end
+      known = nil
+    end
+    made = earlier(after, nonce)
+    if made == false then return { 'C' } end
+  end
   if made then
     -- Written again, so that an answer that assures this assures what was made.
     redis.call('HSET', KEYS[1], 'h', head)
@@ -242,5 +260,7 @@ if keyed then
   redis.call('ZREMRANGEBYSCORE', base .. 'k', '-inf', string.format('%d', now - KEPT * 1000000))
   redis.call('EXPIRE', base .. 'k', KEPT)
 end
-redis.call('@PUBLISH@', base .. 'e', '@VERSION@' .. table.concat(told))
+redis.call('@PUBLISH@', base .. 'e', '@VERSION@' .. (previous == '' and string.rep('\0', 8) or previous)
+  .. table.concat(told))
+answer[#answer + 1] = previous
 return answer
