@@ -7,6 +7,7 @@ use futures_util::future::{join, join_all};
 
 use crate::support::eventually::eventually;
 use crate::support::proxy::Proxy;
+use crate::support::raw::RawSocket;
 use crate::support::redis::{RedisServer, new_prefix};
 use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
 
@@ -28,8 +29,7 @@ impl Fleet {
         let wire = Proxy::to(&redis.url()).await;
         let files = format!("file://{}", caretaker::new_dir("files-").display());
         let settings = HubSettings::redis(&redis.url(), &new_prefix()).set("files.url", files);
-        // What is repaired at once has to fit into a socket's outbox at once.
-        let settings = settings.set("chat.beacon_secs", 3600).set("limits.outbox_bytes_max", 64 << 20);
+        let settings = settings.set("chat.beacon_secs", 3600);
         let first = TestHub::start(settings.clone()).await;
         let nodes = vec![first, TestHub::start(settings.set("store.url", wire.url())).await];
         let hubs = Hubs::new(Deployment::TwoNodes, &nodes);
@@ -181,4 +181,103 @@ async fn a_link_that_redis_cuts_because_it_lags_costs_nobody_an_event() {
     assert_eq!(one.iter().map(|event| id(&event["data"])).collect::<Vec<_>>().len(), WRITERS * EACH + 1);
     assert_eq!(one, other);
     assert!(losses().await > before, "the link was cut");
+}
+
+/// Loses so many messages of 16 KiB, and answers with all of them in order. Nothing is repaired before it returns.
+async fn lose_many(fleet: &Fleet, alice: &Agent, chat: &str, count: usize) -> Vec<String> {
+    let lost = fleet.wire.lost();
+    fleet.wire.lose(true);
+    let mut said = Vec::new();
+    for n in 0..count {
+        said.push(id(&alice.say(chat, &format!("{n} {}", "x".repeat(16_000))).await));
+    }
+    eventually("the messages are lost on their way", async || (fleet.wire.lost() > lost).then_some(())).await;
+    said
+}
+
+fn messages(events: &[serde_json::Value]) -> Vec<String> {
+    // Without those that the hub itself posts when somebody comes or goes.
+    let messages =
+        events.iter().filter(|event| event["type"] == "chatmessage_created" && event["data"]["type"] == "normal");
+    messages.map(|event| id(&event["data"])).collect()
+}
+
+#[tokio::test]
+async fn a_hole_that_is_larger_than_an_outbox_closes_no_socket_that_reads() {
+    /// Of 16 KiB each: fourteen times what may wait for a socket, and not so many that the chat is loaded anew.
+    const LARGE: usize = 900;
+    let fleet = Fleet::start().await;
+    let (alice, chat, mut sockets) = talk(&fleet, 8).await;
+    let reads = async || fleet.nodes[1].metric("talk_store_seconds_count{call=\"events\"}").await;
+    let (before, repaired) = (reads().await, fleet.repaired().await);
+    let said = lose_many(&fleet, &alice, &chat, LARGE).await;
+    fleet.wire.lose(false);
+    let heard = join_all(sockets.iter_mut().map(async |socket| {
+        let events = socket.events_until(|event| Some(&id(&event["data"])) == said.last()).await;
+        messages(&events)
+    }))
+    .await;
+    for one in heard {
+        assert!(one == said, "a socket heard {} of {LARGE}, or in another order", one.len());
+    }
+    let reads = reads().await - before;
+    eprintln!("{reads} readings of the log for a hole of {LARGE} events and {} sockets", sockets.len());
+    assert_eq!(fleet.repaired().await - repaired, 1);
+    assert_eq!(fleet.nodes[1].metric("talk_slow_closes_total").await, 0);
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_within_a_large_hole_hears_its_part_of_it() {
+    const LARGE: usize = 400;
+    let fleet = Fleet::start().await;
+    let customer = fleet.hubs.customer().await;
+    let [alice, bob, carol, dora] = customer.agents(["Alice", "Bob", "Carol", "Dora"]).await;
+    let (alice, nodes) = (alice.at(0), [bob.at(1), carol.at(1), dora.at(1)]);
+    let chat = alice.new_group(&[&bob, &carol]).await;
+    let mut sockets = join_all(nodes.iter().map(async |agent| agent.listen().await)).await;
+    let mut said = lose_many(&fleet, &alice, &chat, LARGE).await;
+    let carols = alice.participant(&chat, &carol).await.expect("carol is in it");
+    alice.remove_participant(&chat, &id(&carols)).await.ok();
+    alice.add_participant(&chat, &dora.id).await.ok();
+    let to_dora = lose_many(&fleet, &alice, &chat, LARGE).await;
+    fleet.wire.lose(false);
+    let last = alice.say(&chat, "that is all").await;
+    let is_last = |event: &serde_json::Value| event["data"]["id"] == last["id"];
+
+    let left = sockets[1].events_until(|event| event["type"] == "chatparticipant_removed").await;
+    assert!(messages(&left) == said, "carol heard {} of {LARGE}", messages(&left).len());
+    let came = sockets[2].events_until(is_last).await;
+    assert_eq!(came[0]["type"], "chatparticipant_added");
+    said.extend(to_dora.iter().cloned().chain([id(&last)]));
+    assert!(messages(&came) == said[LARGE..], "dora heard {}", messages(&came).len());
+    let stayed = sockets[0].events_until(is_last).await;
+    assert!(messages(&stayed) == said, "bob heard {} of {}", messages(&stayed).len(), said.len());
+    assert_eq!(fleet.nodes[1].metric("talk_slow_closes_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_socket_that_reads_nothing_of_a_large_hole_is_closed_as_slow() {
+    let fleet = Fleet::start().await;
+    let [alice, bob] = fleet.hubs.agents(["Alice", "Bob"]).await;
+    let (alice, bob) = (alice.at(0), bob.at(1));
+    let chat = alice.new_group(&[&bob]).await;
+    let mut stalled = RawSocket::open_with(&bob, Some(4096)).await;
+    stalled.subscribe(&bob).await;
+    let mut reads = bob.listen().await;
+    let said = lose_many(&fleet, &alice, &chat, 600).await;
+    fleet.wire.lose(false);
+    reads.events_until(|event| Some(&id(&event["data"])) == said.last()).await;
+    let closed = async || fleet.nodes[1].metric("talk_slow_closes_total").await;
+    assert_eq!(closed().await, 0, "it was given no more than fits");
+    let listen = reads.events_until(|event| event["data"]["text"] == "that is all");
+    let write = async {
+        eventually("who takes nothing while there is more and more for it is closed", async || {
+            alice.say(&chat, &"x".repeat(16_000)).await;
+            (closed().await == 1).then_some(())
+        })
+        .await;
+        alice.say(&chat, "that is all").await;
+    };
+    join(listen, write).await;
+    assert_eq!(closed().await, 1, "and nobody else");
 }
