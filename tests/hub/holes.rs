@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use serde_json::json;
 
+use crate::accesskeys::full_key;
 use crate::support::eventually::eventually;
 use crate::support::proxy::Proxy;
 use crate::support::raw::RawSocket;
 use crate::support::redis::{RedisServer, new_prefix};
-use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
+use crate::support::{Agent, Credential, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
 
 /// The promise is a second; the other one is for a machine that does something else meanwhile.
 const SOON: Duration = Duration::from_secs(2);
@@ -181,6 +183,69 @@ async fn a_link_that_redis_cuts_because_it_lags_costs_nobody_an_event() {
     assert_eq!(one.iter().map(|event| id(&event["data"])).collect::<Vec<_>>().len(), WRITERS * EACH + 1);
     assert_eq!(one, other);
     assert!(losses().await > before, "the link was cut");
+}
+
+/// Alice on the first node and Bob on the second, of one customer.
+async fn two(fleet: &Fleet) -> (Agent, Agent) {
+    let [alice, bob] = fleet.hubs.agents(["Alice", "Bob"]).await;
+    (alice.at(0), bob.at(1))
+}
+
+/// Has something done of which nothing comes to the second node, and answers with when that was over.
+async fn unheard<T>(fleet: &Fleet, done: impl AsyncFnOnce() -> T) -> (T, Instant) {
+    let lost = fleet.wire.lost();
+    fleet.wire.lose(true);
+    let done = done().await;
+    eventually("the news is lost on its way", async || (fleet.wire.lost() > lost).then_some(())).await;
+    fleet.wire.lose(false);
+    (done, Instant::now())
+}
+
+#[tokio::test]
+async fn a_chat_whose_announcement_was_lost_is_heard_of_within_a_second() {
+    let fleet = Fleet::start().await;
+    let (alice, bob) = two(&fleet).await;
+    let mut listens = bob.listen().await;
+    let (chat, begun) = unheard(&fleet, async || alice.new_group(&[&bob]).await).await;
+    assert_eq!(listens.expect_event("chat_created").await["chat_id"], chat.as_str());
+    assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
+    listens.expect_nothing_before_a_marker(&alice, &chat).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_unheard_closes_its_socket_within_a_second() {
+    let fleet = Fleet::start().await;
+    let (_, bob) = two(&fleet).await;
+    let made = bob.create_accesskey(&json!({"name": "a key", "detail": ""})).await.ok();
+    let mut listens = bob.with(Credential::QueryToken(full_key(&made))).listen().await;
+    let mut stays = bob.listen().await;
+    let elsewhere = bob.at(0);
+    let (revoked, begun) = unheard(&fleet, async || elsewhere.delete_accesskey(&id(&made)).await).await;
+    revoked.ok();
+    listens.expect_close(4001).await;
+    assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
+    let chat = elsewhere.new_group(&[]).await;
+    assert_eq!(stays.expect_event("chat_created").await["chat_id"], chat.as_str());
+}
+
+#[tokio::test]
+async fn news_that_was_heard_is_told_of_without_a_question_from_whoever_hears_it() {
+    let fleet = Fleet::start().await;
+    let (alice, bob) = two(&fleet).await;
+    let mut listens = bob.listen().await;
+    let asked = async |node: usize| fleet.nodes[node].metric("talk_store_seconds_count{call=\"notices\"}").await;
+    let told = async || fleet.nodes[0].metric("talk_store_seconds_count{call=\"tell_heads\"}").await;
+    let before = (asked(0).await, asked(1).await, told().await);
+    for _ in 0..3 {
+        let chat = alice.new_group(&[&bob]).await;
+        assert_eq!(listens.expect_event("chat_created").await["chat_id"], chat.as_str());
+    }
+    eventually("all beacons are out", async || (told().await >= before.2 + 5).then_some(())).await;
+    assert!(
+        (1..=6).contains(&(asked(0).await - before.0)),
+        "who gives news asks once for a beacon, and never more often than it gave some"
+    );
+    assert_eq!(asked(1).await, before.1, "and who hears them never");
 }
 
 /// Loses so many messages of 16 KiB, and answers with all of them in order. Nothing is repaired before it returns.
