@@ -22,6 +22,7 @@ use crate::demo::{Demo, DemoError};
 use crate::fanout::desk::{Delivery, Desks};
 use crate::fanout::ear::Ear;
 use crate::fanout::heads::Heads;
+use crate::fanout::telling::telling;
 use crate::files::{Files, FilesError};
 use crate::http::State;
 use crate::http::api::{self, ApiText};
@@ -107,14 +108,14 @@ impl Hub {
         metrics::gauge!(metric::DRAINING).set(0.0);
         check_open_files(settings.limits.connections_max);
         let opened = opening::open(&settings.store).await?;
-        let (store, heard) = (opened.store, opened.heard);
+        let heads = Heads::new((&settings.chat).into());
+        let (store, heard) = (telling(opened.store, heads.clone()), opened.heard);
         let people = People::new(store.clone(), &settings.auth)?;
         let files = Files::open(&settings.files_url()?, &settings.files, &settings.limits, &store)?;
         let desks = Desks::default();
         let ear = Ear::new(Arc::clone(&store.link), desks.clone());
         let beacon = Duration::from_secs(settings.chat.beacon_secs);
         actix::spawn(ear.clone().listen(heard, beacon));
-        let heads = Heads::new((&settings.chat).into());
         actix::spawn(heads.clone().tell(Arc::clone(&store.link)));
         let limits = Arc::new(settings.limits.clone());
         let deps = Arc::new(Deps {

@@ -27,7 +27,7 @@ use crate::telemetry::metric;
 
 use super::asking::{Ask, Turn, What};
 use super::clock;
-use super::following::{CatchUp, Follow, Unfollow};
+use super::following::{CatchUp, Follow, Stretch, Unfollow};
 use super::frame::outgoing;
 use super::hearing::blind;
 use super::registry::Chats;
@@ -102,6 +102,10 @@ pub struct ChatActor {
     pub(super) proving: HashMap<u64, Vec<Follow>>,
     /// Events being read for sockets that catch up, by the number after which, each for all who ask.
     pub(super) fetching: HashMap<u64, Vec<CatchUp>>,
+    /// What was last read for them, for a moment: sockets that fell behind together ask for the same.
+    pub(super) stretch: Option<Stretch>,
+    /// Counts the changes of older messages: what was read before one is not kept.
+    pub(super) changes: u64,
     /// Commands that wait for their turn; one that has it is not in here. Bounded by the places.
     pub(super) turns: HashMap<Turn, VecDeque<Box<Ask>>>,
     /// Events that came before their turn. At most as many as the ring of events.
@@ -148,6 +152,8 @@ impl ChatActor {
             warmed: None,
             proving: HashMap::new(),
             fetching: HashMap::new(),
+            stretch: None,
+            changes: 0,
             turns: HashMap::new(),
             early: BTreeMap::new(),
             desks: HashMap::new(),
@@ -165,10 +171,11 @@ impl ChatActor {
 
     // ----------------------------------------------------------------------------------- events
 
-    /// Takes events in, whoever brings them, and hands on those whose turn it is.
-    pub(super) fn take(&mut self, arrivals: Vec<Arrival>, ctx: &mut Context<Self>) {
+    /// Takes events in, whoever brings them, and hands on those whose turn it is. `late`: they were read
+    /// from the log, so that there may be many. Those that waited for them are late, too.
+    pub(super) fn take(&mut self, arrivals: Vec<Arrival>, late: bool, ctx: &mut Context<Self>) {
         for arrival in arrivals {
-            self.take_one(arrival, ctx);
+            self.take_one(arrival, late, ctx);
         }
         while let (Some(room), Some(entry)) = (&self.room, self.early.first_entry()) {
             let next = room.head().seq + 1;
@@ -176,7 +183,7 @@ impl ChatActor {
                 break;
             }
             let arrival = entry.remove();
-            self.take_one(arrival, ctx);
+            self.take_one(arrival, true, ctx);
         }
         if !self.early.is_empty() {
             ctx.run_later(GAP_PATIENCE, |actor, ctx| {
@@ -188,7 +195,7 @@ impl ChatActor {
         }
     }
 
-    fn take_one(&mut self, arrival: Arrival, ctx: &mut Context<Self>) {
+    fn take_one(&mut self, arrival: Arrival, late: bool, ctx: &mut Context<Self>) {
         let Some(room) = &mut self.room else {
             self.look(ctx);
             return;
@@ -199,7 +206,7 @@ impl ChatActor {
             step => step,
         };
         match step {
-            Step::Applied => self.hand_on(&arrival, ctx),
+            Step::Applied => self.hand_on(&arrival, late, ctx),
             Step::Known => {}
             Step::Gap if self.early.len() < self.deps.limits.recent_events_max => {
                 self.early.insert(arrival.record.seq, arrival);
@@ -214,12 +221,16 @@ impl ChatActor {
         self.room = Room::begin(chat, &first.record, self.deps.bounds());
         self.absent = false;
         if self.room.is_some() {
-            self.hand_on(&first, ctx);
+            self.hand_on(&first, false, ctx);
         }
     }
 
-    fn hand_on(&mut self, arrival: &Arrival, ctx: &mut Context<Self>) {
+    fn hand_on(&mut self, arrival: &Arrival, late: bool, ctx: &mut Context<Self>) {
         self.note_newest();
+        if arrival.record.event.changes_message().is_some() {
+            self.stretch = None;
+            self.changes += 1;
+        }
         if self.desks.is_empty() {
             return;
         }
@@ -231,6 +242,7 @@ impl ChatActor {
             tracing::error!(chat = %self.key, seq = arrival.record.seq, "event without its message");
             return;
         };
+        out.late = late;
         clock::heard(arrival.record.at);
         out.span = self.under_way.get(&arrival.record.nonce).cloned().unwrap_or_else(Span::none);
         let out = Arc::new(out);

@@ -254,7 +254,7 @@ impl ChatActor {
         if self.room.is_none() {
             self.begin(commit.chat, arrivals.first().cloned(), ctx);
         }
-        self.take(arrivals, ctx);
+        self.take(arrivals, false, ctx);
         self.answer_committed(ask, committed, message.as_ref(), ctx);
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
 use actix::{ActorFutureExt, AsyncContext, Context};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::fanout::desk::{
     Delivery, DeskId, Followed, Outcome, Outgoing, Replay, ReplayEnd, SessionKey, Ticket, Turnover,
@@ -22,6 +23,10 @@ use super::room::Room;
 
 /// Between two attempts to learn the newest events for clients that come back.
 const WARM_SPACING: Duration = Duration::from_secs(1);
+/// How long a stretch that was read for sockets that catch up is kept for the next of them.
+const STRETCH_KEPT: Duration = Duration::from_secs(1);
+/// Stretches that a node keeps at most, of all chats together.
+static STRETCHES_KEPT: Semaphore = Semaphore::const_new(16);
 
 /// A socket wants to follow the chat.
 #[derive(actix::Message, Clone, Debug)]
@@ -70,6 +75,26 @@ pub struct CatchUp {
     pub from: u64,
     /// Bytes of frames that the socket takes at once; one event always fits.
     pub room_bytes: usize,
+}
+
+/// A stretch of the log, as it goes out.
+pub(super) struct Stretch {
+    /// The history that it was read in.
+    life: u64,
+    /// At most as many as are read in one go, without a hole.
+    events: Vec<Arc<Outgoing>>,
+    read: Instant,
+    /// Its place among those that are kept.
+    _place: SemaphorePermit<'static>,
+}
+
+impl Stretch {
+    /// What comes after this number, if the next one is here.
+    fn after(&self, from: u64) -> Option<&[Arc<Outgoing>]> {
+        let first = self.events.first()?.seq;
+        let place = usize::try_from((from + 1).checked_sub(first)?).ok()?;
+        self.events.get(place..).filter(|events| !events.is_empty())
+    }
 }
 
 impl ChatActor {
@@ -191,7 +216,9 @@ impl ChatActor {
             self.look(ctx);
             return self.replay(wish, Vec::new(), ReplayEnd::Unavailable, ctx);
         };
-        if let Some(events) = from_memory(room, wish.from) {
+        let kept = self.stretch.as_ref().filter(|stretch| stretch.life == self.life);
+        let kept = kept.and_then(|stretch| stretch.after(wish.from)).map(<[_]>::to_vec);
+        if let Some(events) = kept.or_else(|| from_memory(room, wish)) {
             let (events, end) = cut(room, wish, events);
             return self.replay(wish, events, end, ctx);
         }
@@ -205,7 +232,7 @@ impl ChatActor {
         if waiting.len() > 1 {
             return;
         }
-        let (store, key, life) = (self.deps.store.clone(), self.key, self.life);
+        let (store, key, life, changes) = (self.deps.store.clone(), self.key, self.life, self.changes);
         let read = async move {
             let records = store.log.events(key, from + 1, CHUNK).await?;
             with_messages(&store, key, records).await
@@ -216,6 +243,9 @@ impl ChatActor {
                 let event = |arrival: &Arrival| outgoing(room, &arrival.record, arrival.message.as_ref());
                 found.iter().filter_map(|arrival| event(arrival).map(Arc::new)).collect()
             });
+            if let Some(events) = events.as_ref().filter(|_| actor.changes == changes) {
+                actor.keep(events, ctx);
+            }
             for wish in actor.fetching.remove(&from).unwrap_or_default() {
                 // Nothing read although the log goes on: it is not the one this room knows.
                 let some = events.as_ref().filter(|events| !events.is_empty());
@@ -228,18 +258,39 @@ impl ChatActor {
         }));
     }
 
+    /// Keeps a stretch for a moment: sockets that fell behind together ask for it soon, each as fast as
+    /// its client reads. A message that changes meanwhile ends that at once.
+    fn keep(&mut self, events: &[Arc<Outgoing>], ctx: &mut Context<Self>) {
+        self.stretch = None;
+        let Ok(place) = STRETCHES_KEPT.try_acquire() else { return };
+        let (life, events) = (self.life, events.to_vec());
+        self.stretch = Some(Stretch { life, events, read: Instant::now(), _place: place });
+        ctx.run_later(STRETCH_KEPT, |actor, _| {
+            actor.stretch.take_if(|stretch| stretch.read.elapsed() >= STRETCH_KEPT);
+        });
+    }
+
     fn replay(&mut self, wish: CatchUp, events: Vec<Arc<Outgoing>>, end: ReplayEnd, ctx: &mut Context<Self>) {
         let replay = Replay { chat: self.key, session: wish.session, from: wish.from, events, end };
         self.send(wish.desk, Delivery::Replay(replay), ctx);
     }
 }
 
-fn from_memory(room: &Room, from: u64) -> Option<Vec<Arc<Outgoing>>> {
-    if from >= room.head().seq {
+/// What the socket has room for, if all of it is in memory. What would be cut off is not encoded.
+fn from_memory(room: &Room, wish: CatchUp) -> Option<Vec<Arc<Outgoing>>> {
+    if wish.from >= room.head().seq {
         return Some(Vec::new());
     }
-    let events = room.recent().events_after(from)?;
-    events.map(|record| outgoing(room, record, room.message_of(record)).map(Arc::new)).collect()
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    for record in room.recent().events_after(wish.from)? {
+        let event = outgoing(room, record, room.message_of(record))?;
+        bytes += event.frame.len();
+        events.push(Arc::new(event));
+        if bytes > wish.room_bytes {
+            break;
+        }
+    }
+    Some(events)
 }
 
 /// As much of the events as the socket may hear and has room for, and what comes after.

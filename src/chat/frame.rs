@@ -41,6 +41,7 @@ pub fn outgoing(room: &Room, record: &Record, message: Option<&Message>) -> Opti
         topics: [format!("chat:{}", chat.id), format!("{resource}:{}:{resource_id}", record.event.name())],
         frame: text,
         turnover: turnover(&record.event),
+        late: false,
         span: tracing::Span::none(),
     })
 }

@@ -28,7 +28,7 @@ impl Handler<Arrived> for ChatActor {
     type Result = ();
 
     fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
-        self.take(arrived.0, ctx);
+        self.take(arrived.0, false, ctx);
         if self.behind.swap(false, Ordering::AcqRel) {
             self.suspicious = true;
             self.look(ctx);

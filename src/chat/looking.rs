@@ -275,11 +275,11 @@ impl ChatActor {
                 if self.room.is_none() {
                     self.begin(chat, arrivals.first().cloned(), ctx);
                 }
-                self.take(arrivals, ctx);
+                self.take(arrivals, true, ctx);
             }
             Seen::Behind(arrivals) => {
                 let before = self.room.as_ref().map_or(0, |room| room.head().seq);
-                self.take(arrivals, ctx);
+                self.take(arrivals, true, ctx);
                 let repaired = self.room.as_ref().map_or(0, |room| room.head().seq).saturating_sub(before);
                 if repaired > 0 && std::mem::take(&mut self.suspicious) {
                     metrics::counter!(metric::HOLES_REPAIRED).increment(1);

@@ -59,6 +59,9 @@ pub struct Outgoing {
     pub topics: [String; 2],
     pub frame: ByteString,
     pub turnover: Turnover,
+    /// Whether it is one of many that were heard late and are handed on at once: of these a socket is
+    /// given what fits, and catches up on the others.
+    pub late: bool,
     /// What it is delivered in, when the call that made it is traced on this node.
     pub span: tracing::Span,
 }

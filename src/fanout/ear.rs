@@ -14,9 +14,12 @@ use actix::Recipient;
 use tokio::sync::mpsc;
 
 use crate::model::{ChatKey, CustomerId};
-use crate::store::{Arrival, Channel, Heard, Link, Notice};
+use crate::store::{Arrival, Channel, Head, Heard, Link, Notice};
 
 use super::desk::{Delivery, Desks};
+
+/// How long notices that a beacon tells of may be on their way, before they are missed.
+const NOTICE_PATIENCE: Duration = Duration::from_millis(40);
 
 /// Events of a chat, as one commit made them.
 #[derive(actix::Message, Debug)]
@@ -57,6 +60,13 @@ struct WatchedCustomer {
     heard: Option<u64>,
     /// The newest number at the last beacon. By the next one it must have been heard.
     due: u64,
+}
+
+impl WatchedCustomer {
+    /// Whether this notice was not heard, although it is known where they stood.
+    fn lacks(&self, number: u64) -> bool {
+        self.heard.is_some_and(|heard| heard < number)
+    }
 }
 
 /// The ear. Cheap to clone.
@@ -221,15 +231,50 @@ impl Ear {
         }
     }
 
-    /// Tells those chats that do not know as much.
-    fn told(&self, heads: &[(ChatKey, u64)]) {
-        let watched = self.lock();
-        for (chat, newest) in heads {
-            if let Some(ear) = watched.chats.get(chat)
-                && ear.newest.load(Ordering::Acquire) < *newest
-                && ear.told.try_send(Told(*newest)).is_err()
-            {
-                ear.behind.store(true, Ordering::Release);
+    /// Tells those chats that do not know as much, and looks after customers of whom fewer notices
+    /// were heard.
+    fn told(&self, heads: &[Head]) {
+        let mut behind = Vec::new();
+        {
+            let watched = self.lock();
+            for head in heads {
+                match head {
+                    Head::Chat(chat, newest) => {
+                        if let Some(ear) = watched.chats.get(chat)
+                            && ear.newest.load(Ordering::Acquire) < *newest
+                            && ear.told.try_send(Told(*newest)).is_err()
+                        {
+                            ear.behind.store(true, Ordering::Release);
+                        }
+                    }
+                    Head::Customer(customer, newest) => {
+                        if watched.customers.get(customer).is_some_and(|entry| entry.lacks(*newest)) {
+                            behind.push((*customer, *newest));
+                        }
+                    }
+                }
+            }
+        }
+        if !behind.is_empty() {
+            let ear = self.clone();
+            actix::spawn(async move {
+                tokio::time::sleep(NOTICE_PATIENCE).await;
+                ear.miss_what_has_not_come(behind).await;
+            });
+        }
+    }
+
+    async fn miss_what_has_not_come(&self, told: Vec<(CustomerId, u64)>) {
+        for (customer, newest) in told {
+            let missed = match self.lock().customers.get_mut(&customer) {
+                Some(entry) if entry.lacks(newest) => {
+                    entry.heard = Some(newest);
+                    true
+                }
+                Some(_) | None => false,
+            };
+            if missed {
+                self.missed(customer).await;
             }
         }
     }

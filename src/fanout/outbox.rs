@@ -2,13 +2,15 @@
 //!
 //! A socket whose peer stops reading is frozen: its actor is not polled, so its timers do not run.
 //! Slowness is therefore noticed here, by whoever puts something in, and the memory is given back
-//! here, at once.
+//! here, at once. What a socket that catches up will be given later takes no memory; it is counted all
+//! the same, while the peer takes nothing of what waits.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 use futures_util::Stream;
@@ -19,6 +21,8 @@ use crate::wire::CloseCause;
 const TURN_BYTES: usize = 64 * 1024;
 /// Bytes that a queued frame costs besides its text.
 const FRAME_OVERHEAD_BYTES: usize = 32;
+/// How long a peer may take nothing of what waits, before what it is owed counts like what waits.
+const STALLED: Duration = Duration::from_secs(2);
 
 /// What comes out of an outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ struct Queue {
     frames: VecDeque<ByteString>,
     bytes: usize,
     limit: usize,
+    /// Bytes of events that were left to be caught up on since the peer last took something, and since when.
+    owed: Option<(usize, Instant)>,
     ping: bool,
     closing: Option<CloseCause>,
     closed: bool,
@@ -68,6 +74,7 @@ pub fn outbox(limit: usize) -> (Outbox, Drain) {
         frames: VecDeque::new(),
         bytes: 0,
         limit,
+        owed: None,
         ping: false,
         closing: None,
         closed: false,
@@ -95,6 +102,26 @@ impl Outbox {
         Verdict::Queued
     }
 
+    /// A live event is left to be caught up on. A peer that goes on taking what waits may owe that for as
+    /// long as it likes; one that takes nothing is as slow as one whose outbox is full.
+    pub fn owe(&self, bytes: usize) -> Verdict {
+        let mut queue = self.queue.borrow_mut();
+        if queue.closing.is_some() {
+            return Verdict::Closing;
+        }
+        if queue.bytes == 0 {
+            return Verdict::Queued;
+        }
+        let (before, since) = queue.owed.unwrap_or((0, Instant::now()));
+        let owed = before.saturating_add(bytes);
+        queue.owed = Some((owed, since));
+        if queue.bytes.saturating_add(owed) > queue.limit && since.elapsed() >= STALLED {
+            queue.end(CloseCause::SlowConsumer);
+            return Verdict::Overflow;
+        }
+        Verdict::Queued
+    }
+
     /// Has the socket ping its peer. One ping waits at most.
     pub fn ping(&self) {
         let mut queue = self.queue.borrow_mut();
@@ -118,11 +145,20 @@ impl Outbox {
     }
 
     /// Bytes that older events may take now, leaving half of the outbox to live ones; `None` while
-    /// that half is not free.
+    /// less than half of that half is free, so that they are fetched in few stretches.
     #[must_use]
     pub fn room_for_older(&self) -> Option<usize> {
         let queue = self.queue.borrow();
-        (queue.limit / 2).checked_sub(queue.bytes).filter(|room| *room > 0 && queue.closing.is_none())
+        let room = (queue.limit / 2).checked_sub(queue.bytes)?;
+        (room > 0 && room >= queue.limit / 4 && queue.closing.is_none()).then_some(room)
+    }
+
+    /// Whether a late event of so many bytes may go straight in: within the half that is for older
+    /// ones. One fits an empty outbox, however large.
+    #[must_use]
+    pub fn has_room_for_late(&self, bytes: usize) -> bool {
+        let queue = self.queue.borrow();
+        queue.bytes == 0 || queue.bytes + bytes + FRAME_OVERHEAD_BYTES <= queue.limit / 2
     }
 }
 
@@ -164,6 +200,7 @@ impl Stream for Drain {
             let cost = frame.len() + FRAME_OVERHEAD_BYTES;
             queue.bytes -= cost;
             queue.turn += cost;
+            queue.owed = None;
             if queue.frames.is_empty() {
                 // A burst that is over gives its memory back: most sockets are idle most of the time.
                 queue.frames = VecDeque::new();
@@ -218,6 +255,37 @@ mod tests {
         assert_eq!(outbox.push("x".repeat(1000).into()), Verdict::Queued);
         assert!(matches!(next(&mut drain), Some(Leaving::Text(_))));
         assert_eq!(outbox.room_for_older(), Some(50));
+    }
+
+    #[test]
+    fn what_is_late_leaves_half_of_the_outbox_to_live_events() {
+        let (outbox, mut drain) = outbox(1000);
+        assert!(outbox.has_room_for_late(2000), "one fits an empty outbox");
+        assert_eq!(outbox.push("x".repeat(300).into()), Verdict::Queued);
+        assert!(outbox.has_room_for_late(100) && !outbox.has_room_for_late(200));
+        assert_eq!(outbox.room_for_older(), None, "a stretch so small is not worth fetching");
+        assert!(matches!(next(&mut drain), Some(Leaving::Text(_))));
+        assert_eq!(outbox.room_for_older(), Some(500));
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_for_a_while_is_slow_by_what_it_is_owed() {
+        let (outbox, mut drain) = outbox(1000);
+        assert_eq!(outbox.owe(5000), Verdict::Queued, "nothing waits: it is not the peer that is slow");
+        for text in ["one", "two"] {
+            assert_eq!(outbox.push(text.into()), Verdict::Queued);
+        }
+        assert_eq!(outbox.owe(5000), Verdict::Queued, "it had no time to take anything");
+        let long_ago = |outbox: &Outbox| {
+            let owed = &mut outbox.queue.borrow_mut().owed;
+            *owed = owed.and_then(|(bytes, since)| Some((bytes, since.checked_sub(STALLED)?)));
+        };
+        long_ago(&outbox);
+        assert!(matches!(next(&mut drain), Some(Leaving::Text(_))));
+        assert_eq!(outbox.owe(900), Verdict::Queued, "it took something");
+        long_ago(&outbox);
+        assert_eq!(outbox.owe(100), Verdict::Overflow);
+        assert_eq!(next(&mut drain), Some(Leaving::Close(CloseCause::SlowConsumer)));
     }
 
     #[test]

@@ -118,6 +118,7 @@ mod tests {
             ],
             frame: "{}".into(),
             turnover: Turnover::None,
+            late: false,
         }
     }
 

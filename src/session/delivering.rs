@@ -35,6 +35,10 @@ impl Switchboard {
         let (mut heard, mut slow, mut behind) = (0u64, Vec::new(), Vec::new());
         for follower in &mut local.followers {
             match follower.pace {
+                Pace::Live if event.seq == follower.last + 1 && follower.has_no_room_for(event) => {
+                    follower.pace = Pace::CatchingUp;
+                    behind.push(Rc::clone(&follower.session));
+                }
                 Pace::Live
                     if event.seq == follower.last + 1 || (event.seq > follower.last && off(Safeguard::Holes)) =>
                 {
@@ -49,6 +53,9 @@ impl Switchboard {
                     behind.push(Rc::clone(&follower.session));
                 }
                 Pace::Held(_) => follower.pace = Pace::Held(true),
+                Pace::CatchingUp if follower.owe(event) == Verdict::Overflow => {
+                    slow.push(Rc::clone(&follower.session));
+                }
                 Pace::Live | Pace::CatchingUp => {}
             }
         }

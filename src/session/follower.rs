@@ -86,14 +86,17 @@ impl Session {
         self.topics.borrow().iter().filter(of_kind).any(|topic| topic.covers(chat))
     }
 
-    /// Puts an event in, if one of the topics lets it hear it. Topics of the agent are about the
-    /// chats that it is a member of.
-    pub fn hear(&self, event: &Outgoing, member: bool) -> Verdict {
+    /// Whether one of the topics lets it hear the event. Topics of the agent are about the chats that
+    /// it is a member of.
+    #[must_use]
+    pub fn hears(&self, event: &Outgoing, member: bool) -> bool {
         let may = |topic: &&Topic| member || matches!(topic.scope, Scope::Customer(_));
-        if !self.topics.borrow().iter().filter(may).any(|topic| topic.matches(event)) {
-            return Verdict::Queued;
-        }
-        self.outbox.push(event.frame.clone())
+        self.topics.borrow().iter().filter(may).any(|topic| topic.matches(event))
+    }
+
+    /// Puts an event in, if one of the topics lets it hear it.
+    pub fn hear(&self, event: &Outgoing, member: bool) -> Verdict {
+        if self.hears(event, member) { self.outbox.push(event.frame.clone()) } else { Verdict::Queued }
     }
 }
 
@@ -118,6 +121,22 @@ pub struct Follower {
     pub pace: Pace,
     /// Whether it hears the chat as a member, and not only as one who watches all.
     pub member: bool,
+}
+
+impl Follower {
+    /// Whether it must be left to catch up on this event, which is its next one: there is no room
+    /// for it behind the other late ones.
+    #[must_use]
+    pub fn has_no_room_for(&self, event: &Outgoing) -> bool {
+        let fits = self.session.outbox.has_room_for_late(event.frame.len());
+        event.late && !fits && self.session.hears(event, self.member)
+    }
+
+    /// Counts a live event that it will be given later. What is late was not said just now.
+    pub fn owe(&self, event: &Outgoing) -> Verdict {
+        let owed = !event.late && self.session.hears(event, self.member);
+        if owed { self.session.outbox.owe(event.frame.len()) } else { Verdict::Queued }
+    }
 }
 
 /// A chat that this worker hears.

@@ -16,9 +16,9 @@ pub enum Heard {
     /// These channels are heard again, or for the first time since the link, or the part of it
     /// that carries them, was away: what was said on them meanwhile is not known.
     Again(Vec<Channel>),
-    /// The newest numbers of chats that another node, or this one, committed to a moment ago.
-    /// Also of chats that this node does not watch.
-    Heads(Vec<(ChatKey, u64)>),
+    /// Where chats and the notices of customers stand that another node, or this one, wrote to a
+    /// moment ago. Also of those that this node does not watch.
+    Heads(Vec<Head>),
 }
 
 /// An event, with the message it is about as that is after it.
@@ -43,7 +43,16 @@ pub enum Notice {
     AgentStatus { json: String },
 }
 
-/// Chats that one call of [`Link::tell_heads`] tells of at most.
+/// Where something stands that is numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A chat, and the number of its newest event.
+    Chat(ChatKey, u64),
+    /// A customer, and the number of its newest notice.
+    Customer(CustomerId, u64),
+}
+
+/// Chats and customers that one call of [`Link::tell_heads`] tells of at most.
 pub const HEADS_MAX: usize = 1_000;
 
 /// A channel of the link.
@@ -51,7 +60,7 @@ pub const HEADS_MAX: usize = 1_000;
 pub enum Channel {
     Chat(ChatKey),
     Customer(CustomerId),
-    /// Where chats stand, see [`Link::tell_heads`]. Every node hears it without asking.
+    /// Where chats and customers stand, see [`Link::tell_heads`]. Every node hears it without asking.
     Heads,
 }
 
@@ -72,9 +81,9 @@ pub trait Link: Send + Sync {
     /// The number of the customer's newest notice, 0 before the first.
     async fn notices(&self, customer: CustomerId) -> Result<u64>;
 
-    /// Tells all nodes where these chats stand, at most [`HEADS_MAX`] at once. It may be lost, like
-    /// anything that is said over the link, and it may come to the node that tells it too.
-    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()>;
+    /// Tells all nodes where these stand, at most [`HEADS_MAX`] at once. It may be lost, like anything
+    /// that is said over the link, and it may come to the node that tells it too.
+    async fn tell_heads(&self, heads: &[Head]) -> Result<()>;
 
     /// Whether the link is up, and the store answers.
     async fn healthy(&self) -> bool;

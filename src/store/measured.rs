@@ -13,8 +13,8 @@ use crate::model::{AgentId, ChatId, ChatKey, CustomerId, FileId, Message, Micros
 use crate::telemetry::metric;
 
 use super::{
-    Around, Channel, ChatIndex, ChatList, ChatLog, Commit, CommitError, Committed, Link, List, NewRecord, Notice, Page,
-    Records, Result, Row, Scope, Snapshot, Store, Table,
+    Around, Channel, ChatIndex, ChatList, ChatLog, Commit, CommitError, Committed, Head, Link, List, NewRecord, Notice,
+    Page, Records, Result, Row, Scope, Snapshot, Store, Table,
 };
 
 /// What stands before a body of the store.
@@ -194,7 +194,7 @@ impl Link for Measured {
         timed("notices", self.0.link.notices(customer)).await
     }
 
-    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+    async fn tell_heads(&self, heads: &[Head]) -> Result<()> {
         timed("tell_heads", self.0.link.tell_heads(heads)).await
     }
 

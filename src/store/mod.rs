@@ -38,7 +38,7 @@ pub mod redis;
 pub mod together;
 
 pub use index::{Around, ChatIndex, ChatList, Scope};
-pub use link::{Arrival, Channel, HEADS_MAX, Heard, Link, Notice};
+pub use link::{Arrival, Channel, HEADS_MAX, Head, Heard, Link, Notice};
 pub use log::{ChatLog, Commit, CommitError, Committed, Entry, Expect, Page, Side, Snapshot, Touch};
 pub use records::{List, NewRecord, Records, Row, Table};
 

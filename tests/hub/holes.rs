@@ -4,11 +4,14 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
+use serde_json::json;
 
+use crate::accesskeys::full_key;
 use crate::support::eventually::eventually;
 use crate::support::proxy::Proxy;
+use crate::support::raw::RawSocket;
 use crate::support::redis::{RedisServer, new_prefix};
-use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
+use crate::support::{Agent, Credential, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
 
 /// The promise is a second; the other one is for a machine that does something else meanwhile.
 const SOON: Duration = Duration::from_secs(2);
@@ -28,8 +31,7 @@ impl Fleet {
         let wire = Proxy::to(&redis.url()).await;
         let files = format!("file://{}", caretaker::new_dir("files-").display());
         let settings = HubSettings::redis(&redis.url(), &new_prefix()).set("files.url", files);
-        // What is repaired at once has to fit into a socket's outbox at once.
-        let settings = settings.set("chat.beacon_secs", 3600).set("limits.outbox_bytes_max", 64 << 20);
+        let settings = settings.set("chat.beacon_secs", 3600);
         let first = TestHub::start(settings.clone()).await;
         let nodes = vec![first, TestHub::start(settings.set("store.url", wire.url())).await];
         let hubs = Hubs::new(Deployment::TwoNodes, &nodes);
@@ -181,4 +183,166 @@ async fn a_link_that_redis_cuts_because_it_lags_costs_nobody_an_event() {
     assert_eq!(one.iter().map(|event| id(&event["data"])).collect::<Vec<_>>().len(), WRITERS * EACH + 1);
     assert_eq!(one, other);
     assert!(losses().await > before, "the link was cut");
+}
+
+/// Alice on the first node and Bob on the second, of one customer.
+async fn two(fleet: &Fleet) -> (Agent, Agent) {
+    let [alice, bob] = fleet.hubs.agents(["Alice", "Bob"]).await;
+    (alice.at(0), bob.at(1))
+}
+
+/// Has something done of which nothing comes to the second node, and answers with when that was over.
+async fn unheard<T>(fleet: &Fleet, done: impl AsyncFnOnce() -> T) -> (T, Instant) {
+    let lost = fleet.wire.lost();
+    fleet.wire.lose(true);
+    let done = done().await;
+    eventually("the news is lost on its way", async || (fleet.wire.lost() > lost).then_some(())).await;
+    fleet.wire.lose(false);
+    (done, Instant::now())
+}
+
+#[tokio::test]
+async fn a_chat_whose_announcement_was_lost_is_heard_of_within_a_second() {
+    let fleet = Fleet::start().await;
+    let (alice, bob) = two(&fleet).await;
+    let mut listens = bob.listen().await;
+    let (chat, begun) = unheard(&fleet, async || alice.new_group(&[&bob]).await).await;
+    assert_eq!(listens.expect_event("chat_created").await["chat_id"], chat.as_str());
+    assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
+    listens.expect_nothing_before_a_marker(&alice, &chat).await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_unheard_closes_its_socket_within_a_second() {
+    let fleet = Fleet::start().await;
+    let (_, bob) = two(&fleet).await;
+    let made = bob.create_accesskey(&json!({"name": "a key", "detail": ""})).await.ok();
+    let mut listens = bob.with(Credential::QueryToken(full_key(&made))).listen().await;
+    let mut stays = bob.listen().await;
+    let elsewhere = bob.at(0);
+    let (revoked, begun) = unheard(&fleet, async || elsewhere.delete_accesskey(&id(&made)).await).await;
+    revoked.ok();
+    listens.expect_close(4001).await;
+    assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
+    let chat = elsewhere.new_group(&[]).await;
+    assert_eq!(stays.expect_event("chat_created").await["chat_id"], chat.as_str());
+}
+
+#[tokio::test]
+async fn news_that_was_heard_is_told_of_without_a_question_from_whoever_hears_it() {
+    let fleet = Fleet::start().await;
+    let (alice, bob) = two(&fleet).await;
+    let mut listens = bob.listen().await;
+    let asked = async |node: usize| fleet.nodes[node].metric("talk_store_seconds_count{call=\"notices\"}").await;
+    let told = async || fleet.nodes[0].metric("talk_store_seconds_count{call=\"tell_heads\"}").await;
+    let before = (asked(0).await, asked(1).await, told().await);
+    for _ in 0..3 {
+        let chat = alice.new_group(&[&bob]).await;
+        assert_eq!(listens.expect_event("chat_created").await["chat_id"], chat.as_str());
+    }
+    eventually("all beacons are out", async || (told().await >= before.2 + 5).then_some(())).await;
+    assert!(
+        (1..=6).contains(&(asked(0).await - before.0)),
+        "who gives news asks once for a beacon, and never more often than it gave some"
+    );
+    assert_eq!(asked(1).await, before.1, "and who hears them never");
+}
+
+/// Loses so many messages of 16 KiB, and answers with all of them in order. Nothing is repaired before it returns.
+async fn lose_many(fleet: &Fleet, alice: &Agent, chat: &str, count: usize) -> Vec<String> {
+    let lost = fleet.wire.lost();
+    fleet.wire.lose(true);
+    let mut said = Vec::new();
+    for n in 0..count {
+        said.push(id(&alice.say(chat, &format!("{n} {}", "x".repeat(16_000))).await));
+    }
+    eventually("the messages are lost on their way", async || (fleet.wire.lost() > lost).then_some(())).await;
+    said
+}
+
+fn messages(events: &[serde_json::Value]) -> Vec<String> {
+    // Without those that the hub itself posts when somebody comes or goes.
+    let messages =
+        events.iter().filter(|event| event["type"] == "chatmessage_created" && event["data"]["type"] == "normal");
+    messages.map(|event| id(&event["data"])).collect()
+}
+
+#[tokio::test]
+async fn a_hole_that_is_larger_than_an_outbox_closes_no_socket_that_reads() {
+    /// Of 16 KiB each: fourteen times what may wait for a socket, and not so many that the chat is loaded anew.
+    const LARGE: usize = 900;
+    let fleet = Fleet::start().await;
+    let (alice, chat, mut sockets) = talk(&fleet, 8).await;
+    let reads = async || fleet.nodes[1].metric("talk_store_seconds_count{call=\"events\"}").await;
+    let (before, repaired) = (reads().await, fleet.repaired().await);
+    let said = lose_many(&fleet, &alice, &chat, LARGE).await;
+    fleet.wire.lose(false);
+    let heard = join_all(sockets.iter_mut().map(async |socket| {
+        let events = socket.events_until(|event| Some(&id(&event["data"])) == said.last()).await;
+        messages(&events)
+    }))
+    .await;
+    for one in heard {
+        assert!(one == said, "a socket heard {} of {LARGE}, or in another order", one.len());
+    }
+    let reads = reads().await - before;
+    eprintln!("{reads} readings of the log for a hole of {LARGE} events and {} sockets", sockets.len());
+    assert_eq!(fleet.repaired().await - repaired, 1);
+    assert_eq!(fleet.nodes[1].metric("talk_slow_closes_total").await, 0);
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_within_a_large_hole_hears_its_part_of_it() {
+    const LARGE: usize = 400;
+    let fleet = Fleet::start().await;
+    let customer = fleet.hubs.customer().await;
+    let [alice, bob, carol, dora] = customer.agents(["Alice", "Bob", "Carol", "Dora"]).await;
+    let (alice, nodes) = (alice.at(0), [bob.at(1), carol.at(1), dora.at(1)]);
+    let chat = alice.new_group(&[&bob, &carol]).await;
+    let mut sockets = join_all(nodes.iter().map(async |agent| agent.listen().await)).await;
+    let mut said = lose_many(&fleet, &alice, &chat, LARGE).await;
+    let carols = alice.participant(&chat, &carol).await.expect("carol is in it");
+    alice.remove_participant(&chat, &id(&carols)).await.ok();
+    alice.add_participant(&chat, &dora.id).await.ok();
+    let to_dora = lose_many(&fleet, &alice, &chat, LARGE).await;
+    fleet.wire.lose(false);
+    let last = alice.say(&chat, "that is all").await;
+    let is_last = |event: &serde_json::Value| event["data"]["id"] == last["id"];
+
+    let left = sockets[1].events_until(|event| event["type"] == "chatparticipant_removed").await;
+    assert!(messages(&left) == said, "carol heard {} of {LARGE}", messages(&left).len());
+    let came = sockets[2].events_until(is_last).await;
+    assert_eq!(came[0]["type"], "chatparticipant_added");
+    said.extend(to_dora.iter().cloned().chain([id(&last)]));
+    assert!(messages(&came) == said[LARGE..], "dora heard {}", messages(&came).len());
+    let stayed = sockets[0].events_until(is_last).await;
+    assert!(messages(&stayed) == said, "bob heard {} of {}", messages(&stayed).len(), said.len());
+    assert_eq!(fleet.nodes[1].metric("talk_slow_closes_total").await, 0);
+}
+
+#[tokio::test]
+async fn a_socket_that_reads_nothing_of_a_large_hole_is_closed_as_slow() {
+    let fleet = Fleet::start().await;
+    let [alice, bob] = fleet.hubs.agents(["Alice", "Bob"]).await;
+    let (alice, bob) = (alice.at(0), bob.at(1));
+    let chat = alice.new_group(&[&bob]).await;
+    let mut stalled = RawSocket::open_with(&bob, Some(4096)).await;
+    stalled.subscribe(&bob).await;
+    let mut reads = bob.listen().await;
+    let said = lose_many(&fleet, &alice, &chat, 600).await;
+    fleet.wire.lose(false);
+    reads.events_until(|event| Some(&id(&event["data"])) == said.last()).await;
+    let closed = async || fleet.nodes[1].metric("talk_slow_closes_total").await;
+    assert_eq!(closed().await, 0, "it was given no more than fits");
+    let listen = reads.events_until(|event| event["data"]["text"] == "that is all");
+    let write = async {
+        eventually("who takes nothing while there is more and more for it is closed", async || {
+            alice.say(&chat, &"x".repeat(16_000)).await;
+            (closed().await == 1).then_some(())
+        })
+        .await;
+        alice.say(&chat, "that is all").await;
+    };
+    join(listen, write).await;
+    assert_eq!(closed().await, 1, "and nobody else");
 }

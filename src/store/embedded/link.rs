@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::super::{Channel, Heard, Link, Notice, Result};
+use super::super::{Channel, Head, Heard, Link, Notice, Result};
 use super::Embedded;
 use super::tables::{NOTICES, Step};
 use super::writer::Batch;
-use crate::model::{ChatKey, CustomerId};
+use crate::model::CustomerId;
 use redb::ReadableTable;
 
 #[async_trait]
@@ -34,7 +34,7 @@ impl Link for Embedded {
     }
 
     /// There is no other node, and this one heard of each commit when it was made.
-    async fn tell_heads(&self, _: &[(ChatKey, u64)]) -> Result<()> {
+    async fn tell_heads(&self, _: &[Head]) -> Result<()> {
         Ok(())
     }
 

@@ -7,9 +7,9 @@
 //!
 //! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
 
-use crate::model::{AgentId, ChatId, ChatKey, Event, Message, Micros, Nonce};
+use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Event, Message, Micros, Nonce};
 use crate::store::codec::{self, Reader, Writer};
-use crate::store::{Arrival, Notice, Result, StoreError};
+use crate::store::{Arrival, Head, Notice, Result, StoreError};
 
 /// Reads a commit.
 ///
@@ -111,12 +111,24 @@ pub(crate) fn read_notice(bytes: &[u8]) -> Result<(u64, Notice)> {
     Ok((u64::from_be_bytes(*number), notice))
 }
 
-/// Where chats stand: `version(1) (key(8) number(8))*`.
-pub(crate) fn heads(heads: &[(ChatKey, u64)]) -> Vec<u8> {
+/// Where chats and customers stand: `version(1)`, and of each `'c' key(8) number(8)` or
+/// `'n' customer(16) number(8)`.
+pub(crate) fn heads(heads: &[Head]) -> Vec<u8> {
     let mut out = Writer::versioned();
-    for (chat, seq) in heads {
-        out.0.extend_from_slice(&chat.0.to_be_bytes());
-        out.0.extend_from_slice(&seq.to_be_bytes());
+    for head in heads {
+        let number = match head {
+            Head::Chat(chat, number) => {
+                out.u8(b'c');
+                out.0.extend_from_slice(&chat.0.to_be_bytes());
+                number
+            }
+            Head::Customer(customer, number) => {
+                out.u8(b'n');
+                out.0.extend_from_slice(&customer.bytes());
+                number
+            }
+        };
+        out.0.extend_from_slice(&number.to_be_bytes());
     }
     out.0
 }
@@ -125,11 +137,15 @@ pub(crate) fn heads(heads: &[(ChatKey, u64)]) -> Vec<u8> {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for another version, and for anything else.
-pub(crate) fn read_heads(bytes: &[u8]) -> Result<Vec<(ChatKey, u64)>> {
-    let mut input = Reader::versioned(bytes, "heads of chats")?;
-    let mut heads = Vec::with_capacity(bytes.len() / 16);
+pub(crate) fn read_heads(bytes: &[u8]) -> Result<Vec<Head>> {
+    let mut input = Reader::versioned(bytes, "heads")?;
+    let mut heads = Vec::with_capacity(bytes.len() / 17);
     while !input.is_empty() {
-        heads.push((ChatKey(input.u64()?), input.u64()?));
+        heads.push(match input.u8()? {
+            b'c' => Head::Chat(ChatKey(input.u64()?), input.u64()?),
+            b'n' => Head::Customer(CustomerId::from_bytes(input.sixteen()?), input.u64()?),
+            _ => return Err(StoreError::Corrupt("malformed heads".to_owned())),
+        });
     }
     Ok(heads)
 }
@@ -156,7 +172,8 @@ mod tests {
 
     #[test]
     fn heads_are_read_as_they_were_written() {
-        let said = [(ChatKey(7), 9), (ChatKey(u64::MAX), 1)];
+        let customer = Head::Customer(CustomerId::from_bytes([3; 16]), 7);
+        let said = [Head::Chat(ChatKey(7), 9), customer, Head::Chat(ChatKey(u64::MAX), 1)];
         let bytes = heads(&said);
         assert_eq!(read_heads(&bytes).unwrap(), said);
         assert_eq!(read_heads(&heads(&[])).unwrap(), []);

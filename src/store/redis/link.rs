@@ -26,8 +26,8 @@ use super::keys::Keys;
 use super::lanes::{Ask, tells};
 use super::servers::{Again, Doubt, Way};
 use super::wire::{Loss, Wire};
-use crate::model::{ChatKey, CustomerId};
-use crate::store::{Channel, Heard, Link, Notice, Result};
+use crate::model::CustomerId;
+use crate::store::{Channel, Head, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
 
 /// Bounds of the link.
@@ -75,7 +75,7 @@ impl Link for Body {
         Ok(number.unwrap_or(0))
     }
 
-    async fn tell_heads(&self, heads: &[(ChatKey, u64)]) -> Result<()> {
+    async fn tell_heads(&self, heads: &[Head]) -> Result<()> {
         let channel = self.keys.channel(Channel::Heads);
         let mut cmd = redis::cmd(self.scripts.publish());
         cmd.arg(&channel).arg(envelope::heads(heads));
