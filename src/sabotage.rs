@@ -1,8 +1,9 @@
 //! Safeguards that can be taken out, so that tests of faults can be seen to bite.
 //!
 //! Only a hub that is built with the feature `sabotage` looks at `TALK_SABOTAGE`; in every other
-//! one [`off`] is always false, and nothing of this is left in it. Such a hub says so when it
-//! starts. It is not for use.
+//! one [`off`] is always false, whatever the environment says. The branches that ask it are in the
+//! source of every build, and an optimizer may leave them out. A hub that is told to take one out
+//! says so when it starts. It is not for use.
 
 /// A safeguard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

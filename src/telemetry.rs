@@ -212,7 +212,7 @@ metrics! {
     gauge STORE_SERVERS = "talk_store_servers", "Servers of Redis that hold data, as the hub knows them";
     counter STORE_REDIRECTS = "talk_store_redirects_total", "Calls that a server of Redis refused for now and that were sent again; reason = moved, ask, loading, down, readonly, busy, noreplicas";
     counter STORE_FAILOVERS = "talk_store_failovers_total", "Servers of Redis that ceased to hold data";
-    counter DURABILITY_MISSES = "talk_durability_misses_total", "Writes answered 503 because store.durability was not reached in time";
+    counter DURABILITY_MISSES = "talk_durability_misses_total", "Attempts to write that did not reach store.durability in time; a call may make several before it is answered";
     histogram DURABLE_SECONDS = "talk_durable_seconds", "Time that store.durability took beyond the answer of Redis";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
