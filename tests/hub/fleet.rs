@@ -1,7 +1,7 @@
 //! Many servers of Redis, under Sentinel or as a Cluster: primaries change and slots move, and what an answer promised is
 //! kept, or its loss is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use reqwest::Method;
@@ -25,6 +25,7 @@ struct Fleet {
     alice: Agent,
     bob: Agent,
     chat: String,
+    settings: HubSettings,
 }
 
 impl Fleet {
@@ -32,10 +33,10 @@ impl Fleet {
         let servers = Topology::start(plan).await.unwrap_or_else(|error| panic!("no servers: {error}"));
         let files = format!("file://{}", caretaker::new_dir("files-").display());
         let settings = adjust(HubSettings::redis(&servers.url(), &new_prefix()).set("files.url", files));
-        let nodes = vec![TestHub::start(settings.clone()).await, TestHub::start(settings).await];
+        let nodes = vec![TestHub::start(settings.clone()).await, TestHub::start(settings.clone()).await];
         let [alice, bob] = Hubs::new(Deployment::Sentinel, &nodes).agents(["Alice", "Bob"]).await;
         let chat = alice.new_group(&[&bob]).await;
-        Self { servers, nodes, alice, bob, chat }
+        Self { servers, nodes, alice, bob, chat, settings }
     }
 
     async fn primary(&self) -> usize {
@@ -197,6 +198,48 @@ async fn a_durability_that_the_server_cannot_keep_ends_the_start() {
     assert!(ended.output.contains("store.durability") && ended.output.contains("appendonly"), "{}", ended.output);
 }
 
+#[tokio::test]
+async fn a_hub_starts_reads_and_stays_ready_while_its_replica_is_away() {
+    let server = Server::start(Options::new()).await.expect("a redis-server");
+    let files = format!("file://{}", caretaker::new_dir("files-").display());
+    let settings = HubSettings::redis(&server.url(), &new_prefix()).set("files.url", files);
+    let strict = settings.clone().set("store.durability", "replicated");
+    let nodes = vec![TestHub::start(settings).await, TestHub::start(strict).await];
+    let hubs = Hubs::new(Deployment::Sentinel, &nodes);
+    let [alice, bob] = hubs.agents(["Alice", "Bob"]).await;
+    let chat = alice.at(0).new_group(&[&bob]).await;
+    let kept = alice.at(0).say(&chat, "by the hub that asks for no replica").await;
+    assert_eq!(listed(&bob.at(1), &chat).await, [id(&kept)]);
+    // While writes wait for a replica, and one after the other is refused, the hub is in service for all else.
+    let (nobody, over) = (hubs.nobody().on_node(1), std::cell::Cell::new(false));
+    let ask = async {
+        while !over.get() {
+            let begun = Instant::now();
+            assert_eq!(nobody.get("/health/ready").await.status, 200);
+            assert!(begun.elapsed() < Duration::from_secs(1), "ready only after {:?}", begun.elapsed());
+        }
+    };
+    let post = async {
+        alice.at(1).post_message(&said("waits for a replica", &chat)).await.refused(503, "SERVICE_UNAVAILABLE");
+        over.set(true);
+    };
+    join(post, ask).await;
+}
+
+#[tokio::test]
+async fn a_server_that_evicts_or_lacks_replicas_is_warned_of_at_the_start() {
+    let evicting = Options::new().line("maxmemory 100mb").line("maxmemory-policy allkeys-lru");
+    let server = Server::start(evicting).await.expect("a redis-server");
+    let settings = HubSettings::redis(&server.url(), &new_prefix());
+    let strict = settings.clone().set("store.durability", "replicated").set("store.replicas_min", 2);
+    let hubs = [TestHub::start(settings).await, TestHub::start(strict).await];
+    for hub in &hubs {
+        assert_eq!(hub.output().matches("maxmemory-policy has to be noeviction").count(), 1, "{}", hub.output());
+    }
+    let said = |hub: &TestHub| hub.output().matches("fewer replicas follow than store.replicas_min").count();
+    assert_eq!((said(&hubs[0]), said(&hubs[1])), (0, 1), "{}", hubs[1].output());
+}
+
 /// Messages are posted through a change of the servers, and heard on both nodes: each once, in order.
 async fn outlives(fleet: &Fleet, change: impl Future<Output = ()>) {
     let (alice, chat) = (&fleet.alice, &fleet.chat);
@@ -237,6 +280,17 @@ async fn a_failover_that_loses_nothing_is_outlived_without_a_hole() {
     outlives(&fleet, change).await;
 }
 
+#[tokio::test]
+async fn a_read_that_a_frozen_primary_never_answers_is_answered_by_the_next_one() {
+    let fleet = Fleet::start(Plan::sentinel().replicas(1), |hub| hub.set("store.wait_ms", 20_000)).await;
+    let kept = fleet.alice.at(0).say(&fleet.chat, "kept").await;
+    fleet.servers.wait_healthy().await.expect("the replica has it");
+    let primary = fleet.primary().await;
+    fleet.servers.server(primary).and_then(Server::freeze).expect("a frozen primary");
+    // The second node has read nothing of the chat yet.
+    assert_eq!(listed(&fleet.bob.at(1), &fleet.chat).await, [id(&kept)]);
+}
+
 /// The slot of the fleet's only chat, by a key of it.
 async fn slot_of_the_chat(servers: &Topology) -> u16 {
     for member in servers.primaries().await.expect("primaries") {
@@ -266,7 +320,10 @@ async fn a_chat_moves_with_its_slot_and_its_sockets_stay() {
         }
     };
     outlives(&fleet, change).await;
-    assert!(fleet.nodes[0].metric("talk_store_servers").await >= 3);
+    // Now slots lie in pieces: each server is one all the same, also for a hub that begins with that.
+    assert_eq!(fleet.nodes[0].metric("talk_store_servers").await, 3);
+    let late = TestHub::start(fleet.settings.clone()).await;
+    assert_eq!(late.metric("talk_store_servers").await, 3);
 }
 
 #[tokio::test]

@@ -1,31 +1,33 @@
 //! The link to one server: a subscriber connection, by which the node hears what others wrote.
 //!
 //! Two tasks keep it. The keeper connects, subscribes to all that is watched there, says
-//! [`Heard::Again`], and from then on subscribes what is asked for and probes the connection. The
-//! reader hands on what arrives. Redis delivers at most once: whatever happens to the connection,
+//! [`Heard::Again`], and from then on subscribes what is asked for and probes the connection as
+//! soon as it is silent, because one that broke without a word would be deaf for as long as nobody
+//! asks. The reader hands on what arrives. Redis delivers at most once: whatever happens to the connection,
 //! what came while it was away is not known, and the log has it.
 //!
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{ConnectionInfo, Msg, ProtocolVersion};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
-use super::ear::{Change, Ear};
+use super::ear::{Change, Ear, Waiter};
 use super::envelope;
 use super::hearing::Hearing;
 use super::keys::Keys;
 use super::lanes::{Ask, tells};
 use super::servers::{Again, Doubt, Way};
-use super::wire::{Loss, Wire};
+use super::wire::{Loss, Refused, Wire};
 use crate::model::CustomerId;
 use crate::store::{Channel, Head, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
@@ -40,13 +42,26 @@ pub(crate) struct Bounds {
     pub(crate) connect: Duration,
     /// An answer that takes longer ends the connection.
     pub(crate) wait: Duration,
-    /// The connection is probed this often.
-    pub(crate) beat: Duration,
+    /// After this without a word the connection is probed; see [`Bounds::silence`].
+    pub(crate) probe: Duration,
     pub(crate) backoff: Backoff,
+}
+
+/// Probes' times for which an answer may be due and nothing at all come.
+pub(crate) const SILENT_MAX: u32 = 3;
+
+impl Bounds {
+    /// For how long nothing may come while an answer is due. A lost link is the loss of all that is
+    /// said meanwhile until it is known, so this is short; what takes longer is answered anew.
+    pub(crate) fn silence(&self) -> Duration {
+        self.probe * SILENT_MAX
+    }
 }
 
 /// How long to leave a channel alone that the server did not take.
 const REFUSED: Duration = Duration::from_millis(50);
+/// Slots whose new server is taken over at once from what refusals say; the map is looked at for more.
+const MOVED_MAX: usize = 8;
 
 #[async_trait]
 impl Link for Body {
@@ -84,13 +99,20 @@ impl Link for Body {
     }
 
     async fn healthy(&self) -> bool {
-        self.hearing.is_up() && self.servers.answer().await
+        // A link that falls meanwhile is the answer: what hangs is then often all the rest too.
+        tokio::select! {
+            biased;
+            () = self.hearing.fallen() => false,
+            answer = self.servers.answer() => answer,
+        }
     }
 }
 
 /// Keeps the link to one server, until it is aborted or nobody listens any more.
 pub(crate) struct Keeper {
     pub(crate) ear: Arc<Ear>,
+    /// The server's.
+    pub(crate) host: String,
     pub(crate) info: ConnectionInfo,
     pub(crate) hearing: Arc<Hearing>,
 }
@@ -140,7 +162,7 @@ impl Keeper {
 
     fn doubt(&self) {
         // Full: the map is being looked at.
-        let _ = self.hearing.doubts.try_send(Doubt::Lost);
+        let _ = self.hearing.doubts.try_send(Doubt::Stale);
     }
 
     /// Subscribes, says that all is heard again, and keeps it so; returns when it is not.
@@ -155,11 +177,13 @@ impl Keeper {
         if up.send(for_the_hub(wire.subscribed.iter())).is_err() {
             return Loss::Deaf;
         }
+        let mut probes = interval(self.hearing.bounds.probe);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let step = tokio::select! {
                 () = self.ear.changed() => self.follow(&mut wire).await,
                 () = wire.told() => self.taken(&mut wire),
-                () = sleep(self.hearing.bounds.beat) => wire.probe().await,
+                _ = probes.tick() => wire.probe().await,
                 () = self.hearing.heard.closed() => Err(Loss::Deaf),
             };
             if let Err(loss) = step.and_then(|()| wire.verdict()) {
@@ -175,31 +199,45 @@ impl Keeper {
             if missing.is_empty() {
                 return Ok(());
             }
-            if !wire.subscribe(&missing, &self.hearing.keys).await?.is_empty() {
-                // They are another server's now: the map will say so, and take them away from here.
-                self.doubt();
+            if !self.elsewhere(wire.subscribe(&missing, &self.hearing.keys).await?).is_empty() {
+                // The map will say so, and take them away from here.
                 sleep(REFUSED).await;
                 wire.verdict()?;
             }
         }
     }
 
+    /// These are another server's now: has the map told.
+    fn elsewhere(&self, refused: Vec<Refused>) -> Vec<Channel> {
+        let mut moved: HashMap<u16, &str> = HashMap::new();
+        for (slot, to) in refused.iter().filter_map(|one| one.moved.as_ref()) {
+            if moved.len() < MOVED_MAX {
+                moved.insert(*slot, to);
+            }
+        }
+        for (slot, to) in moved {
+            let doubt = Doubt::Moved { slot, to: to.to_owned(), said_by: self.host.clone() };
+            // Full: the map is being looked at.
+            let _ = self.hearing.doubts.try_send(doubt);
+        }
+        if !refused.is_empty() {
+            self.doubt();
+        }
+        refused.into_iter().map(|one| one.channel).collect()
+    }
+
     /// Brings into force what was watched and unwatched since the last look.
     async fn follow(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
         let Change { more, fewer, mut adopted, waiting } = self.ear.change();
         let more: Vec<Channel> = more.into_iter().filter(|channel| !wire.subscribed.contains(channel)).collect();
-        let refused = wire.subscribe(&more, &self.hearing.keys).await?;
-        if refused.is_empty() {
-            for done in waiting {
-                // Whoever no longer waits does not mind.
-                let _ = done.send(());
-            }
-        } else {
-            self.doubt();
-            let (later, now) = adopted.into_iter().partition(|channel| refused.contains(channel));
+        let refused = self.elsewhere(wire.subscribe(&more, &self.hearing.keys).await?);
+        let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiter| waiter.waits_for(&refused));
+        free.into_iter().for_each(Waiter::done);
+        if !refused.is_empty() {
+            let (later, now): (Vec<_>, _) = adopted.into_iter().partition(|channel| refused.contains(channel));
             adopted = now;
             sleep(REFUSED).await;
-            self.ear.put_back(&refused, later, waiting);
+            self.ear.put_back(&refused, &later, held);
         }
         let again = for_the_hub(adopted.iter());
         if !again.is_empty() && self.hearing.heard.send(Heard::Again(again)).await.is_err() {

@@ -4,13 +4,14 @@
 //! A call ends within `wait_ms`. It waits while no server of its slot is known or reachable, while
 //! the slot is on its way to another server, and while Redis refuses for a reason that passes. What
 //! was sent on a connection that broke is sent again only if its caller said that twice is as good
-//! as once.
+//! as once. What is asked of a server that is replaced meanwhile counts as sent on such a connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::Value;
+use futures_util::future::{join, join_all};
+use redis::{RedisError, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -20,6 +21,9 @@ use super::node::Node;
 use super::slots::{Map, slot};
 use crate::store::{Result, StoreError};
 use crate::telemetry::metric;
+
+/// How long a server that has left the map may take to answer what it was asked before.
+const PARTING: Duration = Duration::from_millis(200);
 
 /// Where a call goes: which slot, and over which of its server's lanes.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +59,8 @@ pub(crate) enum Again {
 pub(crate) enum Doubt {
     /// A server said that the slot is another's now: where, host and port, and who said it.
     Moved { slot: u16, to: String, said_by: String },
-    /// A server is gone, or is not what it was.
-    Lost,
+    /// The map may be out of date: a server is gone, refused, or is not what it was.
+    Stale,
 }
 
 /// The servers, for everybody to share.
@@ -123,13 +127,18 @@ impl Servers {
         let (mut broken, mut refusals) = (Broken::default(), 0);
         loop {
             let Ok(found) = timeout_at(deadline, self.lane(way, &broken)).await else {
-                self.doubt(Doubt::Lost);
+                self.doubt(Doubt::Stale);
                 return Err(StoreError::Unavailable("no connection to redis".to_owned()));
             };
             let (node, open) = found?;
             let lane = self.pick(&node, way);
             let sent = Instant::now();
-            let error = match timeout_at(deadline, open.send(&ask, way.writes)).await {
+            let answer = tokio::select! {
+                biased;
+                answer = timeout_at(deadline, open.send(&ask, way.writes)) => answer,
+                gone = self.left(node.id) => Ok(Err(gone)),
+            };
+            let error = match answer {
                 Ok(Ok(Done::Kept(value))) => return Ok(value),
                 Ok(Ok(Done::Short(why))) => {
                     metrics::counter!(metric::DURABILITY_MISSES).increment(1);
@@ -140,7 +149,7 @@ impl Servers {
                     // A call that came late gives no verdict on the connection.
                     if sent.elapsed() * 2 > self.wait {
                         lane.broke(open.generation);
-                        self.doubt(Doubt::Lost);
+                        self.doubt(Doubt::Stale);
                     }
                     return Err(StoreError::Unavailable("no answer from redis in time".to_owned()));
                 }
@@ -152,7 +161,7 @@ impl Servers {
                         Some((to, slot)) if reason == "moved" => {
                             self.doubt(Doubt::Moved { slot, to: to.to_owned(), said_by: node.place.0.clone() });
                         }
-                        _ => self.doubt(Doubt::Lost),
+                        _ => self.doubt(Doubt::Stale),
                     }
                     if reason == "readonly" {
                         lane.broke(open.generation);
@@ -167,7 +176,7 @@ impl Servers {
                 }
                 Fate::Unknown => {
                     lane.broke(open.generation);
-                    self.doubt(Doubt::Lost);
+                    self.doubt(Doubt::Stale);
                     broken = Broken { node: node.id, generation: open.generation };
                     if again == Again::Never {
                         return Err(StoreError::Unavailable(format!("connection to redis lost: {error}")));
@@ -176,6 +185,19 @@ impl Servers {
                 Fate::Final(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns once this server has left the map and has had [`PARTING`] for its last answers. One
+    /// that was replaced because it hangs gives none, and another one may have it all by then.
+    async fn left(&self, node: u64) -> RedisError {
+        let mut map = self.map.clone();
+        let gone = map.wait_for(|map| !map.nodes.iter().any(|known| known.id == node)).await.is_ok();
+        if !gone {
+            // The store ends: whoever asks has a deadline.
+            return std::future::pending().await;
+        }
+        sleep(PARTING).await;
+        RedisError::from(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the server was replaced"))
     }
 
     /// Returns once the map has changed, or the time is over.
@@ -219,17 +241,19 @@ impl Servers {
         }
     }
 
-    /// Whether every slot has a server, and all servers answer in time.
+    /// Whether every slot has a server, and all servers answer in time. Reads are asked; of writes it
+    /// is enough that their lanes are open: an answer there would wait behind the durability of others.
     pub(crate) async fn answer(&self) -> bool {
         let map = Arc::clone(&self.map.borrow());
         if !map.is_whole() || !*self.admitted.borrow() {
             return false;
         }
         let answers = map.nodes.iter().map(|node| async {
-            let lanes = node.writes.iter().take(1).chain(node.reads.iter().take(1));
-            futures_util::future::join_all(lanes.map(Lane::answers)).await.into_iter().all(|answers| answers)
+            let open = join_all(node.writes.iter().map(Lane::opened));
+            let (open, answers) = join(open, join_all(node.reads.iter().take(1).map(Lane::answers))).await;
+            open.into_iter().chain(answers).all(|well| well)
         });
-        let all = async { futures_util::future::join_all(answers).await.into_iter().all(|answers| answers) };
+        let all = async { join_all(answers).await.into_iter().all(|answers| answers) };
         tokio::time::timeout(self.wait, all).await.unwrap_or(false)
     }
 }

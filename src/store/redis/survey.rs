@@ -5,20 +5,20 @@
 //! is asked is asked of several: the newest configuration decides, or most of them do, so that one
 //! that was cut off from the others does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::address::{Address, Place, Topology, place};
 use super::durability::Level;
-use super::greeting::Greeting;
+use super::greeting::{Greeting, Told};
 use super::hearing::Hearing;
 use super::lanes::{Bounds, tells};
 use super::node::Node;
@@ -29,6 +29,8 @@ use crate::telemetry::metric;
 
 /// Between two looks at least, however much is doubted.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How much longer than most of the asked servers the others may take.
+const LATE: Duration = Duration::from_millis(200);
 /// Servers that are asked for the map at most.
 const ASKED_MAX: usize = 16;
 /// Servers of one cluster at most.
@@ -94,8 +96,8 @@ impl Survey {
                         until = until.min(looked + PAUSE);
                     }
                     // A single server is where it is.
-                    Some(Doubt::Lost) if self.address.topology == Topology::One => {}
-                    Some(Doubt::Lost) => until = until.min(looked + PAUSE),
+                    Some(Doubt::Stale) if self.address.topology == Topology::One => {}
+                    Some(Doubt::Stale) => until = until.min(looked + PAUSE),
                     None => return std::future::pending().await,
                 },
             }
@@ -114,10 +116,21 @@ impl Survey {
             }
             Topology::Cluster => {
                 let ranges = self.ask_cluster().await?;
-                let found = ranges.iter().map(|(first, last, place)| Ok((*first, *last, self.node(place)?)));
-                Ok(Map::cut(&found.collect::<Result<Vec<_>>>()?))
+                Ok(Map::cut(&self.nodes(&ranges)?))
             }
         }
+    }
+
+    /// The servers of these ranges: one for each place, in however many pieces its slots are.
+    fn nodes(&self, ranges: &Ranges) -> Result<Vec<(u16, u16, Arc<Node>)>> {
+        let places: HashSet<&Place> = ranges.iter().map(|(.., place)| place).collect();
+        if places.len() > NODES_MAX {
+            return Err(StoreError::Unavailable(format!("more than {NODES_MAX} servers")));
+        }
+        let nodes = places.into_iter().map(|place| Ok((place, self.node(place)?)));
+        let nodes = nodes.collect::<Result<HashMap<_, _>>>()?;
+        let found = |(first, last, place): &(u16, u16, Place)| Some((*first, *last, Arc::clone(nodes.get(place)?)));
+        Ok(ranges.iter().filter_map(found).collect())
     }
 
     /// The server there, as it is known, or begun anew.
@@ -126,15 +139,13 @@ impl Survey {
         if let Some(known) = map.nodes.iter().find(|node| node.place == *place) {
             return Ok(Arc::clone(known));
         }
-        if map.nodes.len() >= NODES_MAX {
-            return Err(StoreError::Unavailable(format!("more than {NODES_MAX} servers")));
-        }
         let greeting = Greeting {
             server: format!("{}:{}", place.0, place.1),
             level: self.level,
             doubts: self.doubts.clone(),
             admitted: self.admitted.clone(),
             fatal: self.fatal.clone(),
+            told: Told::default(),
         };
         Node::start(place.clone(), self.address.of(place), greeting, self.bounds)
     }
@@ -145,7 +156,8 @@ impl Survey {
         let to = if to.starts_with(':') { format!("{said_by}{to}") } else { to.to_owned() };
         let Some(place) = place(&to, 0) else { return };
         let map = Arc::clone(&self.map.borrow());
-        if map.node(slot).is_some_and(|node| node.place == place) {
+        let has_room = map.nodes.len() < NODES_MAX || map.nodes.iter().any(|node| node.place == place);
+        if map.node(slot).is_some_and(|node| node.place == place) || !has_room {
             return;
         }
         match self.node(&place) {
@@ -211,7 +223,7 @@ impl Survey {
         most(views).ok_or_else(|| StoreError::Unavailable(format!("none of {asked} servers knows the cluster")))
     }
 
-    /// Asks all of them at once, each within the time that a connection may take.
+    /// Asks all of them at once, each within the time that a connection may take; see [`gather`].
     async fn ask_all(
         &mut self,
         places: &[Place],
@@ -219,43 +231,59 @@ impl Survey {
         sentinels: bool,
     ) -> Vec<(Place, Vec<Value>)> {
         let limit = self.bounds.connect;
-        let asked = places.iter().map(|place| {
-            let open = self.asking.get(place).cloned();
-            let info = if sentinels { self.address.of_sentinel(place) } else { self.address.of(place) };
-            async move {
-                let answer = timeout(limit, async {
-                    let mut connection = match open {
-                        Some(connection) => connection,
-                        None => {
-                            let config = AsyncConnectionConfig::new()
-                                .set_connection_timeout(Some(limit))
-                                .set_response_timeout(Some(limit));
-                            Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?
+        let asked: FuturesUnordered<_> = places
+            .iter()
+            .map(|place| {
+                let open = self.asking.get(place).cloned();
+                let info = if sentinels { self.address.of_sentinel(place) } else { self.address.of(place) };
+                async move {
+                    let answer = timeout(limit, async {
+                        let mut connection = match open {
+                            Some(connection) => connection,
+                            None => {
+                                let config = AsyncConnectionConfig::new()
+                                    .set_connection_timeout(Some(limit))
+                                    .set_response_timeout(Some(limit));
+                                Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?
+                            }
+                        };
+                        let mut answers = Vec::with_capacity(commands.len());
+                        for command in commands {
+                            answers.push(connection.req_packed_command(command).await?.extract_error()?);
                         }
-                    };
-                    let mut answers = Vec::with_capacity(commands.len());
-                    for command in commands {
-                        answers.push(connection.req_packed_command(command).await?.extract_error()?);
-                    }
-                    Ok::<_, redis::RedisError>((connection, answers))
-                });
-                (place.clone(), answer.await)
-            }
-        });
+                        Ok::<_, redis::RedisError>((connection, answers))
+                    });
+                    let (connection, answers) = answer.await.ok()?.ok()?;
+                    Some((place.clone(), connection, answers))
+                }
+            })
+            .collect();
         let mut answers = Vec::new();
-        for (place, answer) in join_all(asked).await {
-            match answer {
-                Ok(Ok((connection, answer))) => {
-                    self.asking.insert(place.clone(), connection);
-                    answers.push((place, answer));
-                }
-                Ok(Err(_)) | Err(_) => {
-                    self.asking.remove(&place);
-                }
-            }
+        // Whoever failed or was late is asked on another connection the next time.
+        self.asking.clear();
+        for (place, connection, answer) in gather(asked).await {
+            self.asking.insert(place.clone(), connection);
+            answers.push((place, answer));
         }
-        self.asking.retain(|place, _| places.contains(place));
         answers
+    }
+}
+
+/// What those who are asked say. Once most of them have spoken, the others have [`LATE`] more: one
+/// that hangs must not make the change of a server late that it is often the reason for.
+async fn gather<T>(mut asked: FuturesUnordered<impl Future<Output = Option<T>>>) -> Vec<T> {
+    let half = asked.len() / 2;
+    let (mut said, mut until) = (Vec::new(), None);
+    loop {
+        let next = match until {
+            Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
+            None => asked.next().await,
+        };
+        let Some(one) = next else { return said };
+        said.extend(one);
+        if said.len() > half && until.is_none() {
+            until = Some(Instant::now() + LATE);
+        }
     }
 }
 
@@ -272,7 +300,7 @@ async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: mpsc::Sende
             let mut news = link.on_message();
             while news.next().await.is_some() {
                 // Full: it is being looked at.
-                let _ = doubts.try_send(Doubt::Lost);
+                let _ = doubts.try_send(Doubt::Stale);
             }
         }
         sleep(bounds.backoff.jittered(failures)).await;
@@ -336,6 +364,29 @@ mod tests {
         assert_eq!(read_slots(&said_by, answer), Some(expected));
         assert_eq!(read_slots(&said_by, Value::Array(Vec::new())), None, "a server that knows nothing has no say");
         assert_eq!(read_slots(&said_by, Value::Nil), None);
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_is_not_waited_for_once_most_have_spoken() {
+        // A minute stands for a server that hangs; the others speak at once.
+        let asked = |said: &[Option<u8>]| -> FuturesUnordered<_> {
+            let one = |said: &Option<u8>| {
+                let said = *said;
+                async move {
+                    if said.is_none() {
+                        sleep(Duration::from_secs(60)).await;
+                    }
+                    said
+                }
+            };
+            said.iter().map(one).collect()
+        };
+        let begun = Instant::now();
+        assert_eq!(gather(asked(&[Some(1), None, Some(1)])).await, [1, 1]);
+        assert!(begun.elapsed() >= LATE && begun.elapsed() < Duration::from_secs(30));
+        assert_eq!(gather(asked(&[])).await, [0; 0]);
+        let few = timeout(LATE * 3, gather(asked(&[Some(1), None, None]))).await;
+        assert!(few.is_err(), "one of three alone does not decide");
     }
 
     #[test]
