@@ -70,6 +70,8 @@ pub(super) struct Table {
     pub(super) by_agent: HashMap<AgentId, Vec<Rc<Session>>>,
     pub(super) by_customer: HashMap<CustomerId, Vec<Rc<Session>>>,
     pub(super) chats: HashMap<ChatKey, LocalChat>,
+    /// Customers whose sockets are looking again, and whether they must once more after that.
+    pub(super) looking: HashMap<CustomerId, bool>,
     /// Connections that are cut if they have not ended by then.
     pub(super) cuts: Vec<(Instant, Line)>,
 }
