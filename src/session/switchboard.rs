@@ -196,6 +196,10 @@ impl Switchboard {
         let customer = session.verified.caller.customer;
         take_out(&mut table.by_agent, &session.agent(), session.key);
         take_out(&mut table.by_customer, &customer, session.key);
+        if !table.by_customer.contains_key(&customer) {
+            // Nobody here may be left to hear when what is kept of it does not hold any more.
+            self.shared().lists.forget(customer);
+        }
         let follows = std::mem::take(&mut *session.follows.borrow_mut());
         for chat in follows {
             if let Some(local) = table.chats.get_mut(&chat) {

@@ -145,6 +145,8 @@ impl Switchboard {
     /// the customer ask at once, so that the last one waits no longer than the first. What is
     /// missed meanwhile begins another walk after this one, and never a second beside it.
     pub(super) fn missed(&self, customer: CustomerId) {
+        // What was kept may be of a history whose numbers are given out again.
+        self.shared().lists.forget(customer);
         if self.board.table.borrow_mut().looking.insert(customer, true).is_some() {
             return;
         }

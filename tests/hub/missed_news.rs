@@ -1,4 +1,5 @@
-//! News that a node missed is made up for by all sockets of a customer at once, however many there are.
+//! News that a node missed is made up for by all sockets of a customer at once, however many there are, and also when the
+//! store forgot it too and counts anew.
 
 use std::time::{Duration, Instant};
 
@@ -49,4 +50,32 @@ async fn a_chat_made_while_the_link_was_lost_reaches_hundreds_of_sockets_of_a_cu
     let (median, slowest) = (times[times.len() / 2], times[times.len() - 1]);
     eprintln!("{} sockets heard after {median:.2?} in the median, {slowest:.2?} at most", times.len());
     assert!(slowest < promised(ALL_HAVE_HEARD), "{slowest:?}");
+}
+
+/// Redis comes back without its newest writes, and the numbers of the customer's notices are given out again: what a node
+/// has read under such a number is not what is true now.
+#[tokio::test]
+async fn a_chat_whose_notice_has_the_number_of_a_lost_one_is_followed() {
+    for somebody_stays in [true, false] {
+        let mut redis = RedisServer::start().await;
+        let hub = TestHub::start(HubSettings::redis(&redis.url(), &new_prefix())).await;
+        let [alice, bob, carol] = Hubs::of(&hub).agents(["Alice", "Bob", "Carol"]).await;
+        redis.command::<()>(&["SAVE"]);
+        alice.new_group(&[&bob]).await;
+        let stays = if somebody_stays { Some(carol.listen().await) } else { None };
+        // Now Bob's chats are known under a number that is about to be lost.
+        drop(bob.listen().await);
+        eventually("Bob has left", async || {
+            (hub.metric("talk_connections").await == u64::from(somebody_stays)).then_some(())
+        })
+        .await;
+        redis.kill();
+        redis.start_again().await;
+        eventually("the hub is ready", async || (alice.get("/health/ready").await.status == 200).then_some(())).await;
+        let chat = alice.new_group(&[&bob]).await;
+        let mut bobs = bob.listen().await;
+        let said = alice.say(&chat, "heard").await;
+        assert_eq!(bobs.next_event().await["data"], said, "with somebody who stays: {somebody_stays}");
+        drop(stays);
+    }
 }
