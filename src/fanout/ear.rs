@@ -186,8 +186,9 @@ impl Ear {
         let missed = {
             let mut watched = self.lock();
             let Some(entry) = watched.customers.get_mut(&customer) else { return };
-            let before = entry.heard.replace(entry.heard.map_or(number, |heard| heard.max(number)));
-            before.is_none_or(|before| number > before + 1)
+            // A number that was passed already is given out again by a store that lost writes, and
+            // says where the notices stand now.
+            entry.heard.replace(number).is_none_or(|before| number != before + 1)
         };
         let notice = Arc::new(notice);
         for desk in self.desks.all() {
@@ -208,7 +209,7 @@ impl Ear {
     async fn heard_again(&self, channels: &[Channel]) {
         let mut customers = Vec::new();
         {
-            let watched = self.lock();
+            let mut watched = self.lock();
             for channel in channels {
                 match channel {
                     Channel::Chat(chat) => {
@@ -218,11 +219,15 @@ impl Ear {
                             ear.behind.store(true, Ordering::Release);
                         }
                     }
-                    Channel::Customer(customer) if watched.customers.contains_key(customer) => {
-                        customers.push(*customer);
+                    Channel::Customer(customer) => {
+                        if let Some(entry) = watched.customers.get_mut(customer) {
+                            // They may stand lower now: the next look at the numbers takes what it finds.
+                            entry.due = u64::MAX;
+                            customers.push(*customer);
+                        }
                     }
                     // A beacon that was missed is followed by another.
-                    Channel::Customer(_) | Channel::Heads => {}
+                    Channel::Heads => {}
                 }
             }
         }
@@ -287,7 +292,7 @@ impl Ear {
                 let mut watched = self.lock();
                 let Some(entry) = watched.customers.get_mut(&customer) else { continue };
                 // One that is only just on its way is not missed.
-                let behind = entry.heard.is_none_or(|heard| heard < entry.due);
+                let behind = entry.heard.is_none_or(|heard| heard < entry.due) || number < entry.due;
                 entry.due = number;
                 if behind {
                     entry.heard = Some(number);

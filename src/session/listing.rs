@@ -3,7 +3,8 @@
 //! A list only ever gains by an announcement, and an announcement numbers the customer's notices
 //! in the same act. So a list that was read after notice 7 was the newest is whole for as long as 7 is the
 //! newest, and that number is asked for all sockets of the customer together. What a list
-//! holds too much is filtered by the chats themselves.
+//! holds too much is filtered by the chats themselves. A store that lost its newest writes gives a
+//! number out twice: whenever news may have been missed, what is kept of the customer is forgotten.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +20,9 @@ const ROWS: usize = 1000;
 const SPACING: Duration = Duration::from_millis(20);
 /// Ids of all lists that are kept, each list counting as a few more; beyond it all are let go.
 const KEPT_IDS_MAX: usize = 1 << 20;
-/// What a list costs besides its ids, in ids.
+/// What a list, and a customer who has some, costs besides the ids, in ids.
 const LIST_IDS: usize = 8;
-/// How long a list is kept. A store that lost its newest writes may give a number out twice.
+/// How long a list is kept, should it not be told that news was missed.
 const KEPT: Duration = Duration::from_secs(10);
 
 type Name = (CustomerId, ChatList);
@@ -35,8 +36,17 @@ pub struct Lists {
 
 #[derive(Default)]
 struct Kept {
-    lists: HashMap<Name, List>,
+    customers: HashMap<CustomerId, Customer>,
     ids: usize,
+    /// Lives that customers have begun here.
+    lives: u64,
+}
+
+/// What is kept of a customer, from one missed notice to the next.
+struct Customer {
+    /// Told by it: a list that was asked for in another life is not kept.
+    life: u64,
+    lists: HashMap<ChatList, List>,
 }
 
 struct List {
@@ -44,6 +54,49 @@ struct List {
     number: u64,
     read: Instant,
     chats: Arc<[ChatId]>,
+}
+
+impl Kept {
+    /// The life that the customer is in.
+    fn life(&mut self, customer: CustomerId) -> u64 {
+        if let Some(there) = self.customers.get(&customer) {
+            return there.life;
+        }
+        self.make_room(LIST_IDS);
+        self.lives += 1;
+        self.customers.insert(customer, Customer { life: self.lives, lists: HashMap::new() });
+        self.lives
+    }
+
+    fn make_room(&mut self, ids: usize) {
+        if self.ids + ids > KEPT_IDS_MAX {
+            self.customers.clear();
+            self.ids = 0;
+        }
+        self.ids += ids;
+    }
+
+    fn found(&self, (customer, list): Name, number: u64) -> Option<Arc<[ChatId]>> {
+        let found = self.customers.get(&customer)?.lists.get(&list)?;
+        (found.number == number && found.read.elapsed() < KEPT).then(|| Arc::clone(&found.chats))
+    }
+
+    fn keep(&mut self, (customer, list): Name, life: u64, new: List) {
+        let ids = new.chats.len() + LIST_IDS;
+        self.make_room(ids);
+        let there = self.customers.get_mut(&customer).filter(|there| there.life == life);
+        let over = match there {
+            Some(there) => there.lists.insert(list, new).map_or(0, |old| old.chats.len() + LIST_IDS),
+            None => ids,
+        };
+        self.ids = self.ids.saturating_sub(over);
+    }
+
+    fn forget(&mut self, customer: CustomerId) {
+        let Some(gone) = self.customers.remove(&customer) else { return };
+        let ids: usize = gone.lists.values().map(|list| list.chats.len() + LIST_IDS).sum();
+        self.ids = self.ids.saturating_sub(ids + LIST_IDS);
+    }
 }
 
 impl Lists {
@@ -76,27 +129,21 @@ impl Lists {
     /// # Errors
     /// When the store does not answer.
     pub async fn chats(&self, customer: CustomerId, list: ChatList) -> Result<Arc<[ChatId]>> {
-        let number = self.numbers.ask(customer, ()).await?;
         let name = (customer, list);
-        let found = |kept: &Kept| {
-            let found = kept.lists.get(&name).filter(|list| list.number == number && list.read.elapsed() < KEPT);
-            found.map(|list| Arc::clone(&list.chats))
-        };
-        if let Some(chats) = found(&self.lock()) {
+        let life = self.lock().life(customer);
+        let number = self.numbers.ask(customer, ()).await?;
+        if let Some(chats) = self.lock().found(name, number) {
             return Ok(chats);
         }
         let chats = self.reads.ask(name, ()).await?;
-        let mut kept = self.lock();
-        let ids = chats.len() + LIST_IDS;
-        if kept.ids + ids > KEPT_IDS_MAX {
-            *kept = Kept::default();
-        }
-        kept.ids += ids;
         let new = List { number, read: Instant::now(), chats: Arc::clone(&chats) };
-        if let Some(old) = kept.lists.insert(name, new) {
-            kept.ids = kept.ids.saturating_sub(old.chats.len() + LIST_IDS);
-        }
+        self.lock().keep(name, life, new);
         Ok(chats)
+    }
+
+    /// Forgets what is kept of the customer: its numbers may be given out again.
+    pub fn forget(&self, customer: CustomerId) {
+        self.lock().forget(customer);
     }
 }
 

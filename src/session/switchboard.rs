@@ -70,6 +70,8 @@ pub(super) struct Table {
     pub(super) by_agent: HashMap<AgentId, Vec<Rc<Session>>>,
     pub(super) by_customer: HashMap<CustomerId, Vec<Rc<Session>>>,
     pub(super) chats: HashMap<ChatKey, LocalChat>,
+    /// Customers whose sockets are looking again, and whether they must once more after that.
+    pub(super) looking: HashMap<CustomerId, bool>,
     /// Connections that are cut if they have not ended by then.
     pub(super) cuts: Vec<(Instant, Line)>,
 }
@@ -194,6 +196,10 @@ impl Switchboard {
         let customer = session.verified.caller.customer;
         take_out(&mut table.by_agent, &session.agent(), session.key);
         take_out(&mut table.by_customer, &customer, session.key);
+        if !table.by_customer.contains_key(&customer) {
+            // Nobody here may be left to hear when what is kept of it does not hold any more.
+            self.shared().lists.forget(customer);
+        }
         let follows = std::mem::take(&mut *session.follows.borrow_mut());
         for chat in follows {
             if let Some(local) = table.chats.get_mut(&chat) {

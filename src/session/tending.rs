@@ -1,9 +1,13 @@
 //! What a switchboard does for its sockets by itself: pings, silences, ended credentials, cuts,
-//! and news of its customers. One timer for all sockets of a worker.
+//! and news of its customers. One timer for all sockets of a worker. News that was missed is made
+//! up for by all sockets of a customer together, and by one walk at a time.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::join;
+use futures_util::{StreamExt, stream};
 
 use crate::chat::following::Begin;
 use crate::fanout::outbox::Verdict;
@@ -20,6 +24,8 @@ use super::switchboard::{Switchboard, TRY_AGAIN};
 const TICK: Duration = Duration::from_secs(1);
 /// How long a socket that is closed may take to write its close frame.
 pub(super) const CUT_AFTER: Duration = Duration::from_secs(2);
+/// Sockets of a customer that look again at once. What they ask is read for all of them together.
+const LOOKS_AT_ONCE: usize = 1024;
 
 impl Switchboard {
     pub(super) async fn tend(self) {
@@ -97,7 +103,8 @@ impl Switchboard {
             Notice::AgentChanged { agent } => {
                 let sessions = self.board.table.borrow().by_agent.get(agent).cloned().unwrap_or_default();
                 for session in sessions {
-                    self.verify_again(session);
+                    let switchboard = self.clone();
+                    actix::spawn(async move { switchboard.verify_again(&session).await });
                 }
             }
             Notice::AgentStatus { json } => self.status_changed(customer, json),
@@ -134,16 +141,35 @@ impl Switchboard {
         self.wish(session, chat, None, Begin::Joining);
     }
 
-    /// News was missed: every list is read again, and every credential looked at.
+    /// News was missed: every list is read again, and every credential looked at. All sockets of
+    /// the customer ask at once, so that the last one waits no longer than the first. What is
+    /// missed meanwhile begins another walk after this one, and never a second beside it.
     pub(super) fn missed(&self, customer: CustomerId) {
-        let sessions = self.board.table.borrow().of_customer(customer);
+        // What was kept may be of a history whose numbers are given out again.
+        self.shared().lists.forget(customer);
+        if self.board.table.borrow_mut().looking.insert(customer, true).is_some() {
+            return;
+        }
         let switchboard = self.clone();
         actix::spawn(async move {
-            for session in sessions {
-                switchboard.verify_again(Rc::clone(&session));
-                switchboard.look_up(&session).await;
+            while switchboard.looks_again(customer) {
+                let sessions = switchboard.board.table.borrow().of_customer(customer);
+                let look = async |session: Rc<Session>| {
+                    join(switchboard.verify_again(&session), switchboard.look_up(&session)).await;
+                };
+                stream::iter(sessions).for_each_concurrent(LOOKS_AT_ONCE, look).await;
             }
         });
+    }
+
+    /// Whether a walk over the customer's sockets has to begin; if not, the last one has ended.
+    fn looks_again(&self, customer: CustomerId) -> bool {
+        let looking = &mut self.board.table.borrow_mut().looking;
+        let again = looking.insert(customer, false) == Some(true);
+        if !again {
+            looking.remove(&customer);
+        }
+        again
     }
 
     /// Reads the session's lists again, for chats that it should follow and does not. Goes on
@@ -174,24 +200,21 @@ impl Switchboard {
     }
 
     /// Looks at the session's credential again, until the store answers or the socket ends.
-    fn verify_again(&self, session: Rc<Session>) {
-        let switchboard = self.clone();
-        actix::spawn(async move {
-            while !session.ended.get() {
-                let lost = match switchboard.shared().people.verify_again(&session.verified).await {
-                    Ok(caller) => session.watches() && !caller.permissions.manages_customer(),
-                    Err(AuthError::Invalid(_)) => true,
-                    Err(AuthError::Store(_)) => {
-                        tokio::time::sleep(TRY_AGAIN).await;
-                        continue;
-                    }
-                };
-                if lost {
-                    switchboard.close(&session, CloseCause::CredentialEnded);
+    async fn verify_again(&self, session: &Rc<Session>) {
+        while !session.ended.get() {
+            let lost = match self.shared().people.verify_again(&session.verified).await {
+                Ok(caller) => session.watches() && !caller.permissions.manages_customer(),
+                Err(AuthError::Invalid(_)) => true,
+                Err(AuthError::Store(_)) => {
+                    tokio::time::sleep(TRY_AGAIN).await;
+                    continue;
                 }
-                return;
+            };
+            if lost {
+                self.close(session, CloseCause::CredentialEnded);
             }
-        });
+            return;
+        }
     }
 
     fn status_changed(&self, customer: CustomerId, json: &str) {

@@ -26,6 +26,7 @@ mod kill; // kill -9 loses nothing that was acknowledged
 mod limits; // what just fits, and one more
 mod login; // credentials: forms, order, end
 mod messages; // messages: posted, read, deleted; media; order
+mod missed_news; // what a link did not bring reaches all sockets at once
 mod nodes; // two nodes, and a Redis that stumbles
 mod participants; // who is in a chat, and what is told of it
 mod races; // everybody at once

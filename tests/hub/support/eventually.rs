@@ -3,11 +3,18 @@
 use std::time::{Duration, Instant};
 
 const POLL_EVERY: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long anything may take before it counts as never: `TALK_TEST_PATIENCE_SECS`, 20 seconds if unset.
 pub(crate) fn patience() -> Duration {
     let secs = std::env::var("TALK_TEST_PATIENCE_SECS").ok().and_then(|secs| secs.parse().ok());
-    Duration::from_secs(secs.unwrap_or(20))
+    secs.map_or(PATIENCE, Duration::from_secs)
+}
+
+/// A time that the hub promises, as a bound: the promise itself, and as many times more as a slow machine is given more
+/// patience than usual.
+pub(crate) fn promised(time: Duration) -> Duration {
+    time.mul_f64((patience().as_secs_f64() / PATIENCE.as_secs_f64()).max(1.0))
 }
 
 /// Asks `probe` again and again until it answers `Some`; fails, naming `what`, when patience runs out.
