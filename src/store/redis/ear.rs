@@ -37,7 +37,7 @@ pub(crate) struct Waiter {
 
 impl Waiter {
     /// Whether it waits for one of these.
-    pub(crate) fn waits_for(&self, channels: &[Channel]) -> bool {
+    pub(crate) fn waits_for(&self, channels: &HashSet<Channel>) -> bool {
         self.channels.iter().any(|channel| channels.contains(channel))
     }
 
@@ -146,7 +146,8 @@ impl Ear {
     pub(crate) fn put_back(&self, channels: &[Channel], adopted: &[Channel], waiting: Vec<Waiter>) {
         {
             let mut state = self.state();
-            let (channels, adopted) = (state.still_watched(channels), state.still_watched(adopted));
+            let adopted = state.still_watched(adopted);
+            let channels: HashSet<Channel> = state.still_watched(channels).into_iter().collect();
             let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.waits_for(&channels));
             state.touched.extend(channels);
             state.adopted.extend(adopted);
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn a_refused_channel_holds_back_nobody_who_waits_for_another() {
         let ear = up();
-        let [refused, taken] = [Channel::Customer(CustomerId::new()), Channel::Heads];
+        let [refused, taken] = [Channel::Customer(CustomerId::random()), Channel::Heads];
         let mut held = ear.watch(vec![refused]).expect("the link is up");
         let mut free = ear.watch(vec![taken]).expect("the link is up");
         let change = ear.change();

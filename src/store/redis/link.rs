@@ -10,7 +10,7 @@
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,11 +231,11 @@ impl Keeper {
         let Change { more, fewer, mut adopted, waiting } = self.ear.change();
         let more: Vec<Channel> = more.into_iter().filter(|channel| !wire.subscribed.contains(channel)).collect();
         let refused = self.elsewhere(wire.subscribe(&more, &self.hearing.keys).await?);
-        let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiter| waiter.waits_for(&refused));
+        let among: HashSet<Channel> = refused.iter().copied().collect();
+        let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiter| waiter.waits_for(&among));
         free.into_iter().for_each(Waiter::done);
         if !refused.is_empty() {
-            let (later, now): (Vec<_>, _) = adopted.into_iter().partition(|channel| refused.contains(channel));
-            adopted = now;
+            let later: Vec<Channel> = refused.iter().copied().filter(|channel| adopted.remove(channel)).collect();
             sleep(REFUSED).await;
             self.ear.put_back(&refused, &later, held);
         }
