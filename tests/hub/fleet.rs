@@ -1,7 +1,7 @@
 //! Many servers of Redis, under Sentinel or as a Cluster: primaries change and slots move, and what an answer promised is
 //! kept, or its loss is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use reqwest::Method;
@@ -195,6 +195,34 @@ async fn a_durability_that_the_server_cannot_keep_ends_the_start() {
     let settings = HubSettings::redis(&server.url(), &new_prefix()).set("store.durability", "fsync");
     let ended = TestHub::refusal(settings).await;
     assert!(ended.output.contains("store.durability") && ended.output.contains("appendonly"), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn a_hub_starts_reads_and_stays_ready_while_its_replica_is_away() {
+    let server = Server::start(Options::new()).await.expect("a redis-server");
+    let files = format!("file://{}", caretaker::new_dir("files-").display());
+    let settings = HubSettings::redis(&server.url(), &new_prefix()).set("files.url", files);
+    let strict = settings.clone().set("store.durability", "replicated");
+    let nodes = vec![TestHub::start(settings).await, TestHub::start(strict).await];
+    let hubs = Hubs::new(Deployment::Sentinel, &nodes);
+    let [alice, bob] = hubs.agents(["Alice", "Bob"]).await;
+    let chat = alice.at(0).new_group(&[&bob]).await;
+    let kept = alice.at(0).say(&chat, "by the hub that asks for no replica").await;
+    assert_eq!(listed(&bob.at(1), &chat).await, [id(&kept)]);
+    // While writes wait for a replica, and one after the other is refused, the hub is in service for all else.
+    let (nobody, over) = (hubs.nobody().on_node(1), std::cell::Cell::new(false));
+    let ask = async {
+        while !over.get() {
+            let begun = Instant::now();
+            assert_eq!(nobody.get("/health/ready").await.status, 200);
+            assert!(begun.elapsed() < Duration::from_secs(1), "ready only after {:?}", begun.elapsed());
+        }
+    };
+    let post = async {
+        alice.at(1).post_message(&said("waits for a replica", &chat)).await.refused(503, "SERVICE_UNAVAILABLE");
+        over.set(true);
+    };
+    join(post, ask).await;
 }
 
 /// Messages are posted through a change of the servers, and heard on both nodes: each once, in order.

@@ -168,6 +168,11 @@ impl Lane {
         });
     }
 
+    /// Returns whether it is open, once it is.
+    pub(crate) async fn opened(&self) -> bool {
+        self.open(0).await.is_ok()
+    }
+
     /// Whether it is open and the server answers.
     pub(crate) async fn answers(&self) -> bool {
         let Ok(open) = self.open(0).await else { return false };
@@ -241,7 +246,10 @@ impl Keeper {
         let connection: MultiplexedConnection = (**pooled).clone();
         let assurance = self.greeting.level.start(means, connection.clone(), self.bounds.calls_max);
         self.opened.send_replace(Some(Open { generation, connection: connection.clone(), assurance }));
-        until_broken(connection, generation, &mut self.broken, self.bounds).await;
+        // A probe may stand behind a write's durability.
+        let blocked = if means == Means::Answer { Duration::ZERO } else { self.greeting.level.within };
+        let limit = self.bounds.wait + blocked;
+        until_broken(connection, generation, &mut self.broken, self.bounds.beat, limit).await;
         self.opened.send_replace(None);
     }
 }
@@ -251,19 +259,20 @@ pub(crate) fn tells(failures: u32) -> bool {
     failures <= 1 || failures.is_power_of_two()
 }
 
-/// Returns when somebody found the connection broken, or it does not answer a probe.
+/// Returns when somebody found the connection broken, or it does not answer a probe within `limit`.
 async fn until_broken(
     mut connection: MultiplexedConnection,
     generation: u64,
     broken: &mut watch::Receiver<u64>,
-    bounds: Bounds,
+    beat: Duration,
+    limit: Duration,
 ) {
     loop {
         tokio::select! {
             _ = broken.wait_for(|newest| *newest >= generation) => return,
-            () = sleep(bounds.beat) => {}
+            () = sleep(beat) => {}
         }
-        let probe = timeout(bounds.wait, connection.req_packed_command(&redis::cmd("PING"))).await;
+        let probe = timeout(limit, connection.req_packed_command(&redis::cmd("PING"))).await;
         if !matches!(probe, Ok(Ok(_))) {
             return;
         }

@@ -333,12 +333,20 @@ impl Admission {
     /// Refuses data of another layout; an empty prefix becomes one of ours.
     async fn check_schema(&self) -> Result<()> {
         let key = self.keys.schema();
-        let ask = async |cmd: redis::Cmd| {
+        let ask = async |way: Way, cmd: redis::Cmd| {
             let deadline = Instant::now() + self.servers.wait;
-            self.servers.ask_unadmitted(Way::write(&key), Again::Fine, Ask::Command(cmd), deadline).await
+            self.servers.ask_unadmitted(way, Again::Fine, Ask::Command(cmd), deadline).await
         };
-        ask(redis::cmd("SET").arg(&key).arg(SCHEMA).arg("NX").to_owned()).await?;
-        let found: Option<String> = body::decoded(ask(redis::cmd("GET").arg(&key).to_owned()).await?)?;
+        let read = async || -> Result<Option<String>> {
+            body::decoded(ask(Way::read(&key), redis::cmd("GET").arg(&key).to_owned()).await?)
+        };
+        // Written only where there is nothing: a write waits for the durability, and while that is not
+        // reached a hub that begins can still read.
+        let mut found = read().await?;
+        if found.is_none() {
+            ask(Way::write(&key), redis::cmd("SET").arg(&key).arg(SCHEMA).arg("NX").to_owned()).await?;
+            found = read().await?;
+        }
         match found.as_deref() {
             Some(SCHEMA) => Ok(()),
             other => Err(StoreError::Corrupt(format!(

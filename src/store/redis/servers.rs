@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{join, join_all};
 use redis::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -219,17 +220,19 @@ impl Servers {
         }
     }
 
-    /// Whether every slot has a server, and all servers answer in time.
+    /// Whether every slot has a server, and all servers answer in time. Reads are asked; of writes it
+    /// is enough that their lanes are open: an answer there would wait behind the durability of others.
     pub(crate) async fn answer(&self) -> bool {
         let map = Arc::clone(&self.map.borrow());
         if !map.is_whole() || !*self.admitted.borrow() {
             return false;
         }
         let answers = map.nodes.iter().map(|node| async {
-            let lanes = node.writes.iter().take(1).chain(node.reads.iter().take(1));
-            futures_util::future::join_all(lanes.map(Lane::answers)).await.into_iter().all(|answers| answers)
+            let open = join_all(node.writes.iter().map(Lane::opened));
+            let (open, answers) = join(open, join_all(node.reads.iter().take(1).map(Lane::answers))).await;
+            open.into_iter().chain(answers).all(|well| well)
         });
-        let all = async { futures_util::future::join_all(answers).await.into_iter().all(|answers| answers) };
+        let all = async { join_all(answers).await.into_iter().all(|answers| answers) };
         tokio::time::timeout(self.wait, all).await.unwrap_or(false)
     }
 }
