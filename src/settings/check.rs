@@ -70,6 +70,7 @@ impl Settings {
             ("store.link_queue_max", store.link_queue_max as u64, 16, 10_000_000),
             ("store.subscribe_max", store.subscribe_max as u64, 1, 1_000),
             ("store.beat_ms", store.beat_ms, 100, 60_000),
+            ("store.link_probe_ms", store.link_probe_ms, 50, 60_000),
             ("store.survey_ms", store.survey_ms, 100, 60_000),
             ("store.replicas_min", u64::from(store.replicas_min), 1, 16),
             ("store.durable_ms", store.durable_ms, 1, 60_000),

@@ -147,6 +147,8 @@ pub struct Store {
     pub subscribe_max: usize,
     /// Milliseconds between two probes of a connection to Redis.
     pub beat_ms: u64,
+    /// Milliseconds after which a silent link is probed; after three times as many more it is lost.
+    pub link_probe_ms: u64,
     /// Milliseconds between two looks at where the servers of Redis are.
     pub survey_ms: u64,
     /// When a write to Redis counts as done.

@@ -50,6 +50,7 @@ impl From<&StoreSettings> for RedisSettings {
             link_queue_max: settings.link_queue_max,
             subscribe_max: settings.subscribe_max,
             beat_ms: settings.beat_ms,
+            link_probe_ms: settings.link_probe_ms,
             survey_ms: settings.survey_ms,
             durability: settings.durability,
             replicas_min: settings.replicas_min,

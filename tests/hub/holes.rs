@@ -182,3 +182,29 @@ async fn a_link_that_redis_cuts_because_it_lags_costs_nobody_an_event() {
     assert_eq!(one, other);
     assert!(losses().await > before, "the link was cut");
 }
+
+#[tokio::test]
+async fn a_link_that_falls_silent_is_noticed_within_seconds_and_costs_nobody_an_event() {
+    let fleet = Fleet::start().await;
+    let (alice, chat, mut sockets) = talk(&fleet, 2).await;
+    let nobody = fleet.hubs.nobody().on_node(1);
+    // No connection breaks, and nothing comes over any of them.
+    fleet.wire.swallow(true);
+    let silent = Instant::now();
+    let last = alice.say(&chat, "then nobody says anything").await;
+    eventually("the node says that it is deaf", async || {
+        (nobody.get("/health/ready").await.status == 503 && fleet.nodes[1].metric("talk_link_up").await == 0)
+            .then_some(())
+    })
+    .await;
+    assert!(silent.elapsed() < SOON + SOON, "deaf for {:?}", silent.elapsed());
+    fleet.wire.swallow(false);
+    let healed = Instant::now();
+    for socket in &mut sockets {
+        assert_eq!(socket.next_event().await["data"], last);
+    }
+    assert!(healed.elapsed() < SOON + SOON, "heard only after {:?}", healed.elapsed());
+    eprintln!("deaf for {:?}, heard {:?} after it could be", healed - silent, healed.elapsed());
+    let ready = async || (nobody.get("/health/ready").await.status == 200).then_some(());
+    eventually("the node is ready again", ready).await;
+}

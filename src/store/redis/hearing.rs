@@ -23,8 +23,8 @@ use crate::telemetry::metric;
 /// All links of this node.
 pub(crate) struct Hearing {
     state: Mutex<State>,
-    /// A link has come up.
-    risen: Notify,
+    /// A link has come up or gone down.
+    turned: Notify,
     pub(crate) keys: Keys,
     pub(crate) heard: mpsc::Sender<Heard>,
     pub(crate) bounds: link::Bounds,
@@ -56,7 +56,7 @@ impl Hearing {
     ) -> Self {
         // Where chats stand concerns every node.
         let state = State { homes: HashMap::from([(Channel::Heads, 0)]), ..State::default() };
-        Self { state: Mutex::new(state), risen: Notify::new(), keys, heard, bounds, doubts, sharded }
+        Self { state: Mutex::new(state), turned: Notify::new(), keys, heard, bounds, doubts, sharded }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -132,6 +132,7 @@ impl Hearing {
             kept
         });
         self.show(state);
+        self.turned.notify_waiters();
     }
 
     fn begin(self: &Arc<Self>, node: &Node) -> Part {
@@ -143,7 +144,7 @@ impl Hearing {
     /// A link has come up or gone down.
     pub(crate) fn changed(&self) {
         self.show(&self.state());
-        self.risen.notify_waiters();
+        self.turned.notify_waiters();
     }
 
     fn show(&self, state: &State) {
@@ -157,15 +158,24 @@ impl Hearing {
 
     /// Returns once it is.
     pub(crate) async fn risen(&self) {
+        self.becomes(true).await;
+    }
+
+    /// Returns once it is not.
+    pub(crate) async fn fallen(&self) {
+        self.becomes(false).await;
+    }
+
+    async fn becomes(&self, up: bool) {
         loop {
-            let risen = self.risen.notified();
-            tokio::pin!(risen);
+            let turned = self.turned.notified();
+            tokio::pin!(turned);
             // From here on none is missed.
-            risen.as_mut().enable();
-            if self.is_up() {
+            turned.as_mut().enable();
+            if self.is_up() == up {
                 return;
             }
-            risen.await;
+            turned.await;
         }
     }
 

@@ -1,8 +1,9 @@
 //! The link to one server: a subscriber connection, by which the node hears what others wrote.
 //!
 //! Two tasks keep it. The keeper connects, subscribes to all that is watched there, says
-//! [`Heard::Again`], and from then on subscribes what is asked for and probes the connection. The
-//! reader hands on what arrives. Redis delivers at most once: whatever happens to the connection,
+//! [`Heard::Again`], and from then on subscribes what is asked for and probes the connection as
+//! soon as it is silent, because one that broke without a word would be deaf for as long as nobody
+//! asks. The reader hands on what arrives. Redis delivers at most once: whatever happens to the connection,
 //! what came while it was away is not known, and the log has it.
 //!
 //! Bounded at each step: `heard_max` commits and notices wait for the hub, `link_queue_max`
@@ -15,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use redis::{ConnectionInfo, Msg, ProtocolVersion};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
@@ -40,9 +41,20 @@ pub(crate) struct Bounds {
     pub(crate) connect: Duration,
     /// An answer that takes longer ends the connection.
     pub(crate) wait: Duration,
-    /// The connection is probed this often.
-    pub(crate) beat: Duration,
+    /// After this without a word the connection is probed; see [`Bounds::silence`].
+    pub(crate) probe: Duration,
     pub(crate) backoff: Backoff,
+}
+
+/// Probes' times for which an answer may be due and nothing at all come.
+pub(crate) const SILENT_MAX: u32 = 3;
+
+impl Bounds {
+    /// For how long nothing may come while an answer is due. A lost link is the loss of all that is
+    /// said meanwhile until it is known, so this is short; what takes longer is answered anew.
+    pub(crate) fn silence(&self) -> Duration {
+        self.probe * SILENT_MAX
+    }
 }
 
 /// How long to leave a channel alone that the server did not take.
@@ -84,7 +96,12 @@ impl Link for Body {
     }
 
     async fn healthy(&self) -> bool {
-        self.hearing.is_up() && self.servers.answer().await
+        // A link that falls meanwhile is the answer: what hangs is then often all the rest too.
+        tokio::select! {
+            biased;
+            () = self.hearing.fallen() => false,
+            answer = self.servers.answer() => answer,
+        }
     }
 }
 
@@ -155,11 +172,13 @@ impl Keeper {
         if up.send(for_the_hub(wire.subscribed.iter())).is_err() {
             return Loss::Deaf;
         }
+        let mut probes = interval(self.hearing.bounds.probe);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let step = tokio::select! {
                 () = self.ear.changed() => self.follow(&mut wire).await,
                 () = wire.told() => self.taken(&mut wire),
-                () = sleep(self.hearing.bounds.beat) => wire.probe().await,
+                _ = probes.tick() => wire.probe().await,
                 () = self.hearing.heard.closed() => Err(Loss::Deaf),
             };
             if let Err(loss) = step.and_then(|()| wire.verdict()) {

@@ -88,6 +88,8 @@ pub struct RedisSettings {
     pub subscribe_max: usize,
     /// Milliseconds between two probes of a connection.
     pub beat_ms: u64,
+    /// Milliseconds after which a silent link is probed; after three times as many more it is lost.
+    pub link_probe_ms: u64,
     /// Milliseconds between two looks at where the servers are.
     pub survey_ms: u64,
     /// When a write counts as done.
@@ -124,6 +126,7 @@ impl RedisSettings {
             link_queue_max: 16_384,
             subscribe_max: 1_000,
             beat_ms: 5_000,
+            link_probe_ms: 300,
             survey_ms: 1_000,
             durability: Durability::Memory,
             replicas_min: 1,
@@ -157,7 +160,7 @@ impl RedisSettings {
             subscribe_max: self.subscribe_max.clamp(1, 1_000),
             connect: Duration::from_millis(self.connect_ms),
             wait: self.wait(),
-            beat: Duration::from_millis(self.beat_ms),
+            probe: Duration::from_millis(self.link_probe_ms.max(1)),
             backoff: Self::backoff(),
         }
     }

@@ -6,17 +6,17 @@
 //! connection is given up.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, Msg, PushInfo, PushKind, RedisError};
 use redis::{ServerErrorKind, Value};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::keys::Keys;
-use super::link::Bounds;
+use super::link::{Bounds, SILENT_MAX};
 use crate::store::Channel;
 
 /// Why a connection ended.
@@ -41,6 +41,8 @@ pub(crate) struct Wire {
     signs: Arc<Signs>,
     sharded: bool,
     bounds: Bounds,
+    /// What was heard when the connection was last looked at.
+    heard: u64,
 }
 
 /// How the connection's own task tells what it met.
@@ -57,6 +59,8 @@ struct Signs {
     /// Names that the server has unsubscribed by itself; no more than are subscribed.
     taken: Mutex<Vec<String>>,
     told: Notify,
+    /// How much was heard, pushes and answers to SUBSCRIBE.
+    heard: AtomicU64,
 }
 
 impl Wire {
@@ -70,16 +74,21 @@ impl Wire {
         let signs = Arc::new(Signs::default());
         let told = Arc::clone(&signs);
         let push = move |info: PushInfo| -> Result<(), ()> {
+            told.heard.fetch_add(1, Ordering::Relaxed);
             take(info, &queue, &told);
             Ok(())
         };
+        // Whoever takes longer to greet would not answer a probe in time either.
+        let limit = bounds.connect.min(bounds.probe + bounds.silence());
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(bounds.connect))
+            .set_connection_timeout(Some(limit))
             .set_response_timeout(Some(bounds.wait))
             .set_push_sender(push);
         let client = Client::open(info.clone())?;
-        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok((Self { connection, subscribed: HashSet::new(), signs, sharded, bounds }, pushes))
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let connection = timeout(limit, connecting).await.map_err(late)??;
+        Ok((Self { connection, subscribed: HashSet::new(), signs, sharded, bounds, heard: 0 }, pushes))
     }
 
     /// Returns once there is something to ask [`Self::verdict`] and [`Self::taken`] about.
@@ -107,7 +116,7 @@ impl Wire {
         for chunk in channels.chunks(self.bounds.subscribe_max) {
             let names: Vec<String> = chunk.iter().map(|channel| keys.channel(*channel)).collect();
             if !self.sharded {
-                self.connection.subscribe(names).await?;
+                answered(&self.signs, self.bounds, self.connection.subscribe(names)).await??;
                 self.subscribed.extend(chunk);
                 continue;
             }
@@ -128,7 +137,7 @@ impl Wire {
         for chunk in channels.chunks(self.bounds.subscribe_max) {
             let names: Vec<String> = chunk.iter().map(|channel| keys.channel(*channel)).collect();
             if !self.sharded {
-                self.connection.unsubscribe(names).await?;
+                answered(&self.signs, self.bounds, self.connection.unsubscribe(names)).await??;
                 continue;
             }
             locked(&self.signs.leaving).extend(names.iter().cloned());
@@ -147,16 +156,19 @@ impl Wire {
             let cmd = redis::cmd(command).arg(name).to_owned();
             async move { connection.req_packed_command(&cmd).await.and_then(Value::extract_error) }
         });
-        let answers = timeout(self.bounds.wait, futures_util::future::join_all(answers)).await;
-        answers.map_err(|_| Loss::Lost("no answer to a subscription".to_owned()))
+        answered(&self.signs, self.bounds, futures_util::future::join_all(answers)).await
     }
 
+    /// Asks for a word, unless something was heard since this was last called.
     pub(crate) async fn probe(&mut self) -> Result<(), Loss> {
-        let _asking = Asking::begin(&self.signs);
-        match timeout(self.bounds.wait, self.connection.req_packed_command(&redis::cmd("PING"))).await {
-            Ok(answer) => answer.map(drop).map_err(Loss::from),
-            Err(_) => Err(Loss::Lost("no answer to a probe".to_owned())),
+        let heard = self.signs.heard.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.heard, heard) != heard {
+            return Ok(());
         }
+        let _asking = Asking::begin(&self.signs);
+        let ping = redis::cmd("PING");
+        answered(&self.signs, self.bounds, self.connection.req_packed_command(&ping)).await?.map(drop)?;
+        Ok(())
     }
 
     /// The channels that the server has unsubscribed by itself since this was last asked.
@@ -164,6 +176,27 @@ impl Wire {
         let names = std::mem::take(&mut *locked(&self.signs.taken));
         let known = names.iter().filter_map(|name| keys.read_channel(name.as_bytes()));
         known.filter(|channel| self.subscribed.remove(channel)).collect()
+    }
+}
+
+/// Waits for an answer for as long as anything is heard, and `wait` at most. Silence is counted in
+/// parts, so that a time in which this process itself did not run counts as one of them.
+async fn answered<T>(signs: &Signs, bounds: Bounds, answer: impl Future<Output = T>) -> Result<T, Loss> {
+    tokio::pin!(answer);
+    let until = Instant::now() + bounds.wait;
+    let (mut heard, mut silent) = (signs.heard.load(Ordering::Relaxed), 0);
+    loop {
+        if let Ok(answer) = timeout(bounds.probe, &mut answer).await {
+            return Ok(answer);
+        }
+        let now = signs.heard.load(Ordering::Relaxed);
+        silent = if std::mem::replace(&mut heard, now) == now { silent + 1 } else { 0 };
+        if silent >= SILENT_MAX {
+            return Err(Loss::Lost(format!("nothing heard for {:?}", bounds.silence())));
+        }
+        if Instant::now() >= until {
+            return Err(Loss::Lost("no answer in time".to_owned()));
+        }
     }
 }
 

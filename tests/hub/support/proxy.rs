@@ -27,6 +27,11 @@ impl Proxy {
         self.set(yes, Fault::hold(Toward::Client));
     }
 
+    /// From now on nothing comes from Redis any more, though every connection stays; or new ones are as they should be.
+    pub(crate) fn swallow(&self, yes: bool) {
+        self.set(yes, Fault::drop(Toward::Client));
+    }
+
     /// How many times something published was lost.
     pub(crate) fn lost(&self) -> usize {
         usize::try_from(self.0.lost()).expect("a count")
