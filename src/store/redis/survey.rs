@@ -5,7 +5,7 @@
 //! is asked is asked of several: the newest configuration decides, or most of them do, so that one
 //! that was cut off from the others does not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,10 +114,21 @@ impl Survey {
             }
             Topology::Cluster => {
                 let ranges = self.ask_cluster().await?;
-                let found = ranges.iter().map(|(first, last, place)| Ok((*first, *last, self.node(place)?)));
-                Ok(Map::cut(&found.collect::<Result<Vec<_>>>()?))
+                Ok(Map::cut(&self.nodes(&ranges)?))
             }
         }
+    }
+
+    /// The servers of these ranges: one for each place, in however many pieces its slots are.
+    fn nodes(&self, ranges: &Ranges) -> Result<Vec<(u16, u16, Arc<Node>)>> {
+        let places: HashSet<&Place> = ranges.iter().map(|(.., place)| place).collect();
+        if places.len() > NODES_MAX {
+            return Err(StoreError::Unavailable(format!("more than {NODES_MAX} servers")));
+        }
+        let nodes = places.into_iter().map(|place| Ok((place, self.node(place)?)));
+        let nodes = nodes.collect::<Result<HashMap<_, _>>>()?;
+        let found = |(first, last, place): &(u16, u16, Place)| Some((*first, *last, Arc::clone(nodes.get(place)?)));
+        Ok(ranges.iter().filter_map(found).collect())
     }
 
     /// The server there, as it is known, or begun anew.
@@ -125,9 +136,6 @@ impl Survey {
         let map = self.map.borrow();
         if let Some(known) = map.nodes.iter().find(|node| node.place == *place) {
             return Ok(Arc::clone(known));
-        }
-        if map.nodes.len() >= NODES_MAX {
-            return Err(StoreError::Unavailable(format!("more than {NODES_MAX} servers")));
         }
         let greeting = Greeting {
             server: format!("{}:{}", place.0, place.1),
@@ -145,7 +153,8 @@ impl Survey {
         let to = if to.starts_with(':') { format!("{said_by}{to}") } else { to.to_owned() };
         let Some(place) = place(&to, 0) else { return };
         let map = Arc::clone(&self.map.borrow());
-        if map.node(slot).is_some_and(|node| node.place == place) {
+        let has_room = map.nodes.len() < NODES_MAX || map.nodes.iter().any(|node| node.place == place);
+        if map.node(slot).is_some_and(|node| node.place == place) || !has_room {
             return;
         }
         match self.node(&place) {
