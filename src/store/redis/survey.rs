@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Value};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::address::{Address, Place, Topology, place};
 use super::durability::Level;
@@ -29,6 +29,8 @@ use crate::telemetry::metric;
 
 /// Between two looks at least, however much is doubted.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How much longer than most of the asked servers the others may take.
+const LATE: Duration = Duration::from_millis(200);
 /// Servers that are asked for the map at most.
 const ASKED_MAX: usize = 16;
 /// Servers of one cluster at most.
@@ -220,7 +222,7 @@ impl Survey {
         most(views).ok_or_else(|| StoreError::Unavailable(format!("none of {asked} servers knows the cluster")))
     }
 
-    /// Asks all of them at once, each within the time that a connection may take.
+    /// Asks all of them at once, each within the time that a connection may take; see [`gather`].
     async fn ask_all(
         &mut self,
         places: &[Place],
@@ -228,43 +230,59 @@ impl Survey {
         sentinels: bool,
     ) -> Vec<(Place, Vec<Value>)> {
         let limit = self.bounds.connect;
-        let asked = places.iter().map(|place| {
-            let open = self.asking.get(place).cloned();
-            let info = if sentinels { self.address.of_sentinel(place) } else { self.address.of(place) };
-            async move {
-                let answer = timeout(limit, async {
-                    let mut connection = match open {
-                        Some(connection) => connection,
-                        None => {
-                            let config = AsyncConnectionConfig::new()
-                                .set_connection_timeout(Some(limit))
-                                .set_response_timeout(Some(limit));
-                            Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?
+        let asked: FuturesUnordered<_> = places
+            .iter()
+            .map(|place| {
+                let open = self.asking.get(place).cloned();
+                let info = if sentinels { self.address.of_sentinel(place) } else { self.address.of(place) };
+                async move {
+                    let answer = timeout(limit, async {
+                        let mut connection = match open {
+                            Some(connection) => connection,
+                            None => {
+                                let config = AsyncConnectionConfig::new()
+                                    .set_connection_timeout(Some(limit))
+                                    .set_response_timeout(Some(limit));
+                                Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?
+                            }
+                        };
+                        let mut answers = Vec::with_capacity(commands.len());
+                        for command in commands {
+                            answers.push(connection.req_packed_command(command).await?.extract_error()?);
                         }
-                    };
-                    let mut answers = Vec::with_capacity(commands.len());
-                    for command in commands {
-                        answers.push(connection.req_packed_command(command).await?.extract_error()?);
-                    }
-                    Ok::<_, redis::RedisError>((connection, answers))
-                });
-                (place.clone(), answer.await)
-            }
-        });
+                        Ok::<_, redis::RedisError>((connection, answers))
+                    });
+                    let (connection, answers) = answer.await.ok()?.ok()?;
+                    Some((place.clone(), connection, answers))
+                }
+            })
+            .collect();
         let mut answers = Vec::new();
-        for (place, answer) in join_all(asked).await {
-            match answer {
-                Ok(Ok((connection, answer))) => {
-                    self.asking.insert(place.clone(), connection);
-                    answers.push((place, answer));
-                }
-                Ok(Err(_)) | Err(_) => {
-                    self.asking.remove(&place);
-                }
-            }
+        // Whoever failed or was late is asked on another connection the next time.
+        self.asking.clear();
+        for (place, connection, answer) in gather(asked).await {
+            self.asking.insert(place.clone(), connection);
+            answers.push((place, answer));
         }
-        self.asking.retain(|place, _| places.contains(place));
         answers
+    }
+}
+
+/// What those who are asked say. Once most of them have spoken, the others have [`LATE`] more: one
+/// that hangs must not make the change of a server late that it is often the reason for.
+async fn gather<T>(mut asked: FuturesUnordered<impl Future<Output = Option<T>>>) -> Vec<T> {
+    let half = asked.len() / 2;
+    let (mut said, mut until) = (Vec::new(), None);
+    loop {
+        let next = match until {
+            Some(until) => timeout_at(until, asked.next()).await.ok().flatten(),
+            None => asked.next().await,
+        };
+        let Some(one) = next else { return said };
+        said.extend(one);
+        if said.len() > half && until.is_none() {
+            until = Some(Instant::now() + LATE);
+        }
     }
 }
 
@@ -345,6 +363,29 @@ mod tests {
         assert_eq!(read_slots(&said_by, answer), Some(expected));
         assert_eq!(read_slots(&said_by, Value::Array(Vec::new())), None, "a server that knows nothing has no say");
         assert_eq!(read_slots(&said_by, Value::Nil), None);
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_is_not_waited_for_once_most_have_spoken() {
+        // A minute stands for a server that hangs; the others speak at once.
+        let asked = |said: &[Option<u8>]| -> FuturesUnordered<_> {
+            let one = |said: &Option<u8>| {
+                let said = *said;
+                async move {
+                    if said.is_none() {
+                        sleep(Duration::from_secs(60)).await;
+                    }
+                    said
+                }
+            };
+            said.iter().map(one).collect()
+        };
+        let begun = Instant::now();
+        assert_eq!(gather(asked(&[Some(1), None, Some(1)])).await, [1, 1]);
+        assert!(begun.elapsed() >= LATE && begun.elapsed() < Duration::from_secs(30));
+        assert_eq!(gather(asked(&[])).await, [0; 0]);
+        let few = timeout(LATE * 3, gather(asked(&[Some(1), None, None]))).await;
+        assert!(few.is_err(), "one of three alone does not decide");
     }
 
     #[test]
