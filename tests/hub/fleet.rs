@@ -226,6 +226,20 @@ async fn a_hub_starts_reads_and_stays_ready_while_its_replica_is_away() {
     join(post, ask).await;
 }
 
+#[tokio::test]
+async fn a_server_that_evicts_or_lacks_replicas_is_warned_of_at_the_start() {
+    let evicting = Options::new().line("maxmemory 100mb").line("maxmemory-policy allkeys-lru");
+    let server = Server::start(evicting).await.expect("a redis-server");
+    let settings = HubSettings::redis(&server.url(), &new_prefix());
+    let strict = settings.clone().set("store.durability", "replicated").set("store.replicas_min", 2);
+    let hubs = [TestHub::start(settings).await, TestHub::start(strict).await];
+    for hub in &hubs {
+        assert_eq!(hub.output().matches("maxmemory-policy has to be noeviction").count(), 1, "{}", hub.output());
+    }
+    let said = |hub: &TestHub| hub.output().matches("fewer replicas follow than store.replicas_min").count();
+    assert_eq!((said(&hubs[0]), said(&hubs[1])), (0, 1), "{}", hubs[1].output());
+}
+
 /// Messages are posted through a change of the servers, and heard on both nodes: each once, in order.
 async fn outlives(fleet: &Fleet, change: impl Future<Output = ()>) {
     let (alice, chat) = (&fleet.alice, &fleet.chat);

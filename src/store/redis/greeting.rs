@@ -2,7 +2,10 @@
 //! configuration can keep the durability that is set.
 //!
 //! It is asked on every connection, because the server behind an address changes. A server that
-//! does not fit is not used; at the start of the hub, what cannot mend itself ends it.
+//! does not fit is not used; at the start of the hub, what cannot mend itself ends it. What is
+//! dangerous and may be meant, few replicas or an eviction of keys, is told to the log.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use deadpool_redis::PoolError;
 use redis::aio::ConnectionLike;
@@ -61,6 +64,15 @@ pub(crate) struct Greeting {
     pub(crate) admitted: watch::Receiver<bool>,
     /// Where it is told that the hub cannot run.
     pub(crate) fatal: mpsc::Sender<StoreError>,
+    pub(crate) told: Told,
+}
+
+/// What the log has been told of a server: said again when it changes, not on each connection.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Replicas that it lacks.
+    lacking: AtomicUsize,
+    evicts: AtomicBool,
 }
 
 impl Greeting {
@@ -84,7 +96,8 @@ impl Greeting {
     /// # Errors
     /// It is not to be used.
     pub(crate) async fn exchange(&self, connection: &mut impl ConnectionLike, writes: bool) -> Result<Means, Unfit> {
-        if let Some(Value::Array(role)) = permitted(ask(connection, redis::cmd("ROLE")).await)?
+        let role = permitted(ask(connection, redis::cmd("ROLE")).await)?;
+        if let Some(Value::Array(role)) = &role
             && !matches!(role.first(), Some(Value::BulkString(role)) if role == b"master")
         {
             return Err(Unfit::Replica);
@@ -92,11 +105,44 @@ impl Greeting {
         if !writes {
             return Ok(Means::Answer);
         }
+        self.look_at_memory(connection).await?;
+        if self.level.durability == Durability::Replicated {
+            self.look_at_replicas(role.as_ref());
+        }
         match self.level.durability {
             Durability::Memory => Ok(Means::Answer),
             Durability::Replicated => Ok(Means::Wait),
             Durability::Fsync => self.to_disk(connection).await,
         }
+    }
+
+    /// Says so when fewer replicas follow than each write waits for.
+    fn look_at_replicas(&self, role: Option<&Value>) {
+        // Of a primary: its name, its offset, its replicas.
+        let Some(Value::Array(role)) = role else { return };
+        let Some(Value::Array(replicas)) = role.get(2) else { return };
+        let (found, server) = (replicas.len(), &self.server);
+        let lacking = (self.level.replicas_min as usize).saturating_sub(found);
+        match (self.told.lacking.swap(lacking, Ordering::Relaxed), lacking) {
+            (before, now) if before == now => {}
+            (_, 0) => tracing::info!(%server, found, "as many replicas follow as store.replicas_min asks for"),
+            _ => {
+                let wanted = self.level.replicas_min;
+                tracing::warn!(%server, found, wanted, "fewer replicas follow than store.replicas_min: writes are answered 503");
+            }
+        }
+    }
+
+    /// Says so when the server throws keys away as its memory fills.
+    async fn look_at_memory(&self, connection: &mut impl ConnectionLike) -> Result<(), Unfit> {
+        let limited = configured(connection, "maxmemory").await?.is_some_and(|bytes| bytes != "0");
+        let policy = if limited { configured(connection, "maxmemory-policy").await? } else { None };
+        let evicts = policy.as_deref().is_some_and(|policy| policy != "noeviction");
+        if !self.told.evicts.swap(evicts, Ordering::Relaxed) && evicts {
+            let (server, policy) = (&self.server, policy.unwrap_or_default());
+            tracing::warn!(%server, policy, "history can vanish: maxmemory-policy has to be noeviction");
+        }
+        Ok(())
     }
 
     async fn to_disk(&self, connection: &mut impl ConnectionLike) -> Result<Means, Unfit> {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::address::{Address, Place, Topology, place};
 use super::durability::Level;
-use super::greeting::Greeting;
+use super::greeting::{Greeting, Told};
 use super::hearing::Hearing;
 use super::lanes::{Bounds, tells};
 use super::node::Node;
@@ -145,6 +145,7 @@ impl Survey {
             doubts: self.doubts.clone(),
             admitted: self.admitted.clone(),
             fatal: self.fatal.clone(),
+            told: Told::default(),
         };
         Node::start(place.clone(), self.address.of(place), greeting, self.bounds)
     }
