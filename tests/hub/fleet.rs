@@ -280,6 +280,17 @@ async fn a_failover_that_loses_nothing_is_outlived_without_a_hole() {
     outlives(&fleet, change).await;
 }
 
+#[tokio::test]
+async fn a_read_that_a_frozen_primary_never_answers_is_answered_by_the_next_one() {
+    let fleet = Fleet::start(Plan::sentinel().replicas(1), |hub| hub.set("store.wait_ms", 20_000)).await;
+    let kept = fleet.alice.at(0).say(&fleet.chat, "kept").await;
+    fleet.servers.wait_healthy().await.expect("the replica has it");
+    let primary = fleet.primary().await;
+    fleet.servers.server(primary).and_then(Server::freeze).expect("a frozen primary");
+    // The second node has read nothing of the chat yet.
+    assert_eq!(listed(&fleet.bob.at(1), &fleet.chat).await, [id(&kept)]);
+}
+
 /// The slot of the fleet's only chat, by a key of it.
 async fn slot_of_the_chat(servers: &Topology) -> u16 {
     for member in servers.primaries().await.expect("primaries") {

@@ -4,14 +4,14 @@
 //! A call ends within `wait_ms`. It waits while no server of its slot is known or reachable, while
 //! the slot is on its way to another server, and while Redis refuses for a reason that passes. What
 //! was sent on a connection that broke is sent again only if its caller said that twice is as good
-//! as once.
+//! as once. What is asked of a server that is replaced meanwhile counts as sent on such a connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use redis::Value;
+use redis::{RedisError, Value};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -21,6 +21,9 @@ use super::node::Node;
 use super::slots::{Map, slot};
 use crate::store::{Result, StoreError};
 use crate::telemetry::metric;
+
+/// How long a server that has left the map may take to answer what it was asked before.
+const PARTING: Duration = Duration::from_millis(200);
 
 /// Where a call goes: which slot, and over which of its server's lanes.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +133,12 @@ impl Servers {
             let (node, open) = found?;
             let lane = self.pick(&node, way);
             let sent = Instant::now();
-            let error = match timeout_at(deadline, open.send(&ask, way.writes)).await {
+            let answer = tokio::select! {
+                biased;
+                answer = timeout_at(deadline, open.send(&ask, way.writes)) => answer,
+                gone = self.left(node.id) => Ok(Err(gone)),
+            };
+            let error = match answer {
                 Ok(Ok(Done::Kept(value))) => return Ok(value),
                 Ok(Ok(Done::Short(why))) => {
                     metrics::counter!(metric::DURABILITY_MISSES).increment(1);
@@ -177,6 +185,19 @@ impl Servers {
                 Fate::Final(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns once this server has left the map and has had [`PARTING`] for its last answers. One
+    /// that was replaced because it hangs gives none, and another one may have it all by then.
+    async fn left(&self, node: u64) -> RedisError {
+        let mut map = self.map.clone();
+        let gone = map.wait_for(|map| !map.nodes.iter().any(|known| known.id == node)).await.is_ok();
+        if !gone {
+            // The store ends: whoever asks has a deadline.
+            return std::future::pending().await;
+        }
+        sleep(PARTING).await;
+        RedisError::from(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "the server was replaced"))
     }
 
     /// Returns once the map has changed, or the time is over.
