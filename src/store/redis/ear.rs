@@ -25,9 +25,27 @@ struct State {
     touched: HashSet<Channel>,
     /// Of these, whose watchers do not know what was said while they were not heard.
     adopted: HashSet<Channel>,
-    /// Callers who wait until all that was touched before is in force.
-    waiting: Vec<oneshot::Sender<()>>,
+    waiting: Vec<Waiter>,
     up: bool,
+}
+
+/// A caller who waits until these channels are in force.
+pub(crate) struct Waiter {
+    channels: Vec<Channel>,
+    done: oneshot::Sender<()>,
+}
+
+impl Waiter {
+    /// Whether it waits for one of these.
+    pub(crate) fn waits_for(&self, channels: &HashSet<Channel>) -> bool {
+        self.channels.iter().any(|channel| channels.contains(channel))
+    }
+
+    /// They are in force.
+    pub(crate) fn done(self) {
+        // Whoever no longer waits does not mind.
+        let _ = self.done.send(());
+    }
 }
 
 impl Ear {
@@ -59,7 +77,7 @@ impl Ear {
             }
             state.touched.extend(&channels);
             let (done, in_force) = oneshot::channel();
-            state.waiting.push(done);
+            state.waiting.push(Waiter { channels, done });
             in_force
         };
         self.changed.notify_one();
@@ -68,14 +86,7 @@ impl Ear {
 
     /// Watches what was heard elsewhere before, or not at all: its watchers are told to look.
     pub(crate) fn adopt(&self, channels: &[Channel]) {
-        {
-            let mut state = self.state();
-            state.watched.extend(channels);
-            if state.up {
-                state.touched.extend(channels);
-                state.adopted.extend(channels);
-            }
-        }
+        self.state().adopt(channels);
         self.changed.notify_one();
     }
 
@@ -121,22 +132,43 @@ impl Ear {
     /// The server has unsubscribed these by itself: what is still watched is subscribed anew, here
     /// or, when the map says so, elsewhere.
     pub(crate) fn adopt_again(&self, channels: &[Channel]) {
-        let still: Vec<Channel> = {
-            let state = self.state();
-            channels.iter().copied().filter(|channel| state.watched.contains(channel)).collect()
-        };
-        self.adopt(&still);
+        {
+            // Under one lock: what is unwatched meanwhile must not come back.
+            let mut state = self.state();
+            let still: Vec<Channel> = state.still_watched(channels);
+            state.adopt(&still);
+        }
+        self.changed.notify_one();
     }
 
-    /// These could not be subscribed: they, and those who wait, are part of the next change.
-    pub(crate) fn put_back(&self, channels: &[Channel], adopted: HashSet<Channel>, waiting: Vec<oneshot::Sender<()>>) {
-        let mut state = self.state();
-        state.touched.extend(channels);
-        let still: Vec<Channel> = adopted.into_iter().filter(|channel| state.watched.contains(channel)).collect();
-        state.adopted.extend(still);
-        state.waiting.extend(waiting);
-        drop(state);
+    /// These could not be subscribed: those of them that are still watched, and who waits for one of
+    /// those, are part of the next change.
+    pub(crate) fn put_back(&self, channels: &[Channel], adopted: &[Channel], waiting: Vec<Waiter>) {
+        {
+            let mut state = self.state();
+            let adopted = state.still_watched(adopted);
+            let channels: HashSet<Channel> = state.still_watched(channels).into_iter().collect();
+            let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.waits_for(&channels));
+            state.touched.extend(channels);
+            state.adopted.extend(adopted);
+            state.waiting.extend(held);
+            free.into_iter().for_each(Waiter::done);
+        }
         self.changed.notify_one();
+    }
+}
+
+impl State {
+    fn still_watched(&self, channels: &[Channel]) -> Vec<Channel> {
+        channels.iter().copied().filter(|channel| self.watched.contains(channel)).collect()
+    }
+
+    fn adopt(&mut self, channels: &[Channel]) {
+        self.watched.extend(channels);
+        if self.up {
+            self.touched.extend(channels);
+            self.adopted.extend(channels);
+        }
     }
 }
 
@@ -146,6 +178,39 @@ pub(crate) struct Change {
     pub(crate) fewer: Vec<Channel>,
     /// Of `more`, whose watchers are told to look.
     pub(crate) adopted: HashSet<Channel>,
-    /// Whom to tell once `more` is subscribed.
-    pub(crate) waiting: Vec<oneshot::Sender<()>>,
+    /// Whom to tell once what they wait for is subscribed.
+    pub(crate) waiting: Vec<Waiter>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CustomerId;
+
+    /// An ear of a link that is up.
+    fn up() -> Ear {
+        let ear = Ear::default();
+        assert!(ear.missing(&HashSet::new()).is_empty());
+        ear
+    }
+
+    #[test]
+    fn a_refused_channel_holds_back_nobody_who_waits_for_another() {
+        let ear = up();
+        let [refused, taken] = [Channel::Customer(CustomerId::random()), Channel::Heads];
+        let mut held = ear.watch(vec![refused]).expect("the link is up");
+        let mut free = ear.watch(vec![taken]).expect("the link is up");
+        let change = ear.change();
+        ear.put_back(&[refused], &[], change.waiting);
+        assert!(free.try_recv().is_ok() && held.try_recv().is_err());
+        // Nobody watches it any more: nobody waits for it, and it does not come back.
+        ear.unwatch(refused);
+        let change = ear.change();
+        assert_eq!((change.more.len(), change.fewer.len()), (0, 1));
+        ear.put_back(&[refused], &[refused], change.waiting);
+        assert!(held.try_recv().is_ok());
+        ear.adopt_again(&[refused]);
+        let change = ear.change();
+        assert!(change.more.is_empty() && change.adopted.is_empty());
+    }
 }

@@ -79,7 +79,7 @@ impl Greeting {
     /// Has the map looked at again.
     pub(crate) fn doubt(&self) {
         // Full: it is being looked at.
-        let _ = self.doubts.try_send(Doubt::Lost);
+        let _ = self.doubts.try_send(Doubt::Stale);
     }
 
     /// Ends the hub if it has only just begun and this cannot become right.

@@ -137,7 +137,8 @@ impl Hearing {
 
     fn begin(self: &Arc<Self>, node: &Node) -> Part {
         let ear = Arc::new(Ear::default());
-        let keeper = Keeper { ear: Arc::clone(&ear), info: node.info.clone(), hearing: Arc::clone(self) };
+        let (host, info) = (node.place.0.clone(), node.info.clone());
+        let keeper = Keeper { ear: Arc::clone(&ear), host, info, hearing: Arc::clone(self) };
         Part { ear, keeper: tokio::spawn(keeper.run()).abort_handle() }
     }
 

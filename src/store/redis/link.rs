@@ -10,6 +10,7 @@
 //! between connection and reader. When both are full the hub is too slow for its subscriptions:
 //! the connection is given up, which is told like any other loss, and memory stays as it is.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +21,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
-use super::ear::{Change, Ear};
+use super::ear::{Change, Ear, Waiter};
 use super::envelope;
 use super::hearing::Hearing;
 use super::keys::Keys;
 use super::lanes::{Ask, tells};
 use super::servers::{Again, Doubt, Way};
-use super::wire::{Loss, Wire};
+use super::wire::{Loss, Refused, Wire};
 use crate::model::{ChatKey, CustomerId};
 use crate::store::{Channel, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
@@ -59,6 +60,8 @@ impl Bounds {
 
 /// How long to leave a channel alone that the server did not take.
 const REFUSED: Duration = Duration::from_millis(50);
+/// Slots whose new server is taken over at once from what refusals say; the map is looked at for more.
+const MOVED_MAX: usize = 8;
 
 #[async_trait]
 impl Link for Body {
@@ -108,6 +111,8 @@ impl Link for Body {
 /// Keeps the link to one server, until it is aborted or nobody listens any more.
 pub(crate) struct Keeper {
     pub(crate) ear: Arc<Ear>,
+    /// The server's.
+    pub(crate) host: String,
     pub(crate) info: ConnectionInfo,
     pub(crate) hearing: Arc<Hearing>,
 }
@@ -157,7 +162,7 @@ impl Keeper {
 
     fn doubt(&self) {
         // Full: the map is being looked at.
-        let _ = self.hearing.doubts.try_send(Doubt::Lost);
+        let _ = self.hearing.doubts.try_send(Doubt::Stale);
     }
 
     /// Subscribes, says that all is heard again, and keeps it so; returns when it is not.
@@ -194,31 +199,45 @@ impl Keeper {
             if missing.is_empty() {
                 return Ok(());
             }
-            if !wire.subscribe(&missing, &self.hearing.keys).await?.is_empty() {
-                // They are another server's now: the map will say so, and take them away from here.
-                self.doubt();
+            if !self.elsewhere(wire.subscribe(&missing, &self.hearing.keys).await?).is_empty() {
+                // The map will say so, and take them away from here.
                 sleep(REFUSED).await;
                 wire.verdict()?;
             }
         }
     }
 
+    /// These are another server's now: has the map told.
+    fn elsewhere(&self, refused: Vec<Refused>) -> Vec<Channel> {
+        let mut moved: HashMap<u16, &str> = HashMap::new();
+        for (slot, to) in refused.iter().filter_map(|one| one.moved.as_ref()) {
+            if moved.len() < MOVED_MAX {
+                moved.insert(*slot, to);
+            }
+        }
+        for (slot, to) in moved {
+            let doubt = Doubt::Moved { slot, to: to.to_owned(), said_by: self.host.clone() };
+            // Full: the map is being looked at.
+            let _ = self.hearing.doubts.try_send(doubt);
+        }
+        if !refused.is_empty() {
+            self.doubt();
+        }
+        refused.into_iter().map(|one| one.channel).collect()
+    }
+
     /// Brings into force what was watched and unwatched since the last look.
     async fn follow(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
         let Change { more, fewer, mut adopted, waiting } = self.ear.change();
         let more: Vec<Channel> = more.into_iter().filter(|channel| !wire.subscribed.contains(channel)).collect();
-        let refused = wire.subscribe(&more, &self.hearing.keys).await?;
-        if refused.is_empty() {
-            for done in waiting {
-                // Whoever no longer waits does not mind.
-                let _ = done.send(());
-            }
-        } else {
-            self.doubt();
-            let (later, now) = adopted.into_iter().partition(|channel| refused.contains(channel));
-            adopted = now;
+        let refused = self.elsewhere(wire.subscribe(&more, &self.hearing.keys).await?);
+        let among: HashSet<Channel> = refused.iter().copied().collect();
+        let (held, free): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiter| waiter.waits_for(&among));
+        free.into_iter().for_each(Waiter::done);
+        if !refused.is_empty() {
+            let later: Vec<Channel> = refused.iter().copied().filter(|channel| adopted.remove(channel)).collect();
             sleep(REFUSED).await;
-            self.ear.put_back(&refused, later, waiting);
+            self.ear.put_back(&refused, &later, held);
         }
         let again = for_the_hub(adopted.iter());
         if !again.is_empty() && self.hearing.heard.send(Heard::Again(again)).await.is_err() {

@@ -59,8 +59,8 @@ pub(crate) enum Again {
 pub(crate) enum Doubt {
     /// A server said that the slot is another's now: where, host and port, and who said it.
     Moved { slot: u16, to: String, said_by: String },
-    /// A server is gone, or is not what it was.
-    Lost,
+    /// The map may be out of date: a server is gone, refused, or is not what it was.
+    Stale,
 }
 
 /// The servers, for everybody to share.
@@ -127,7 +127,7 @@ impl Servers {
         let (mut broken, mut refusals) = (Broken::default(), 0);
         loop {
             let Ok(found) = timeout_at(deadline, self.lane(way, &broken)).await else {
-                self.doubt(Doubt::Lost);
+                self.doubt(Doubt::Stale);
                 return Err(StoreError::Unavailable("no connection to redis".to_owned()));
             };
             let (node, open) = found?;
@@ -149,7 +149,7 @@ impl Servers {
                     // A call that came late gives no verdict on the connection.
                     if sent.elapsed() * 2 > self.wait {
                         lane.broke(open.generation);
-                        self.doubt(Doubt::Lost);
+                        self.doubt(Doubt::Stale);
                     }
                     return Err(StoreError::Unavailable("no answer from redis in time".to_owned()));
                 }
@@ -161,7 +161,7 @@ impl Servers {
                         Some((to, slot)) if reason == "moved" => {
                             self.doubt(Doubt::Moved { slot, to: to.to_owned(), said_by: node.place.0.clone() });
                         }
-                        _ => self.doubt(Doubt::Lost),
+                        _ => self.doubt(Doubt::Stale),
                     }
                     if reason == "readonly" {
                         lane.broke(open.generation);
@@ -176,7 +176,7 @@ impl Servers {
                 }
                 Fate::Unknown => {
                     lane.broke(open.generation);
-                    self.doubt(Doubt::Lost);
+                    self.doubt(Doubt::Stale);
                     broken = Broken { node: node.id, generation: open.generation };
                     if again == Again::Never {
                         return Err(StoreError::Unavailable(format!("connection to redis lost: {error}")));

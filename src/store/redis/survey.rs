@@ -96,8 +96,8 @@ impl Survey {
                         until = until.min(looked + PAUSE);
                     }
                     // A single server is where it is.
-                    Some(Doubt::Lost) if self.address.topology == Topology::One => {}
-                    Some(Doubt::Lost) => until = until.min(looked + PAUSE),
+                    Some(Doubt::Stale) if self.address.topology == Topology::One => {}
+                    Some(Doubt::Stale) => until = until.min(looked + PAUSE),
                     None => return std::future::pending().await,
                 },
             }
@@ -300,7 +300,7 @@ async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: mpsc::Sende
             let mut news = link.on_message();
             while news.next().await.is_some() {
                 // Full: it is being looked at.
-                let _ = doubts.try_send(Doubt::Lost);
+                let _ = doubts.try_send(Doubt::Stale);
             }
         }
         sleep(bounds.backoff.jittered(failures)).await;

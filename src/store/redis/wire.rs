@@ -34,6 +34,13 @@ impl From<RedisError> for Loss {
     }
 }
 
+/// A channel that the server did not take, as another one has it now.
+pub(crate) struct Refused {
+    pub(crate) channel: Channel,
+    /// Its slot, and host and port of the server that has it, where that was said.
+    pub(crate) moved: Option<(u16, String)>,
+}
+
 /// The connection.
 pub(crate) struct Wire {
     connection: MultiplexedConnection,
@@ -111,7 +118,7 @@ impl Wire {
     }
 
     /// Subscribes, and returns those that are another server's.
-    pub(crate) async fn subscribe(&mut self, channels: &[Channel], keys: &Keys) -> Result<Vec<Channel>, Loss> {
+    pub(crate) async fn subscribe(&mut self, channels: &[Channel], keys: &Keys) -> Result<Vec<Refused>, Loss> {
         let mut refused = Vec::new();
         for chunk in channels.chunks(self.bounds.subscribe_max) {
             let names: Vec<String> = chunk.iter().map(|channel| keys.channel(*channel)).collect();
@@ -125,7 +132,14 @@ impl Wire {
                     Ok(_) => {
                         self.subscribed.insert(*channel);
                     }
-                    Err(error) if passes(&error) => refused.push(*channel),
+                    Err(error) if passes(&error) => {
+                        let moved = error.redirect_node().filter(|_| {
+                            // ASK names one too, which does not have the slot yet.
+                            matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Moved))
+                        });
+                        let moved = moved.map(|(to, slot)| (slot, to.to_owned()));
+                        refused.push(Refused { channel: *channel, moved });
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
