@@ -241,7 +241,9 @@ impl ChatActor {
             let found = found.ok().zip(actor.room.as_ref()).filter(|_| actor.life == life);
             let events: Option<Vec<Arc<Outgoing>>> = found.map(|(found, room)| {
                 let event = |arrival: &Arrival| outgoing(room, &arrival.record, arrival.message.as_ref());
-                found.iter().filter_map(|arrival| event(arrival).map(Arc::new)).collect()
+                // No more than this room has itself: what a failover takes from it, it notices and tells.
+                let within = |arrival: &&Arrival| arrival.record.seq <= room.head().seq;
+                found.iter().filter(within).filter_map(|arrival| event(arrival).map(Arc::new)).collect()
             });
             if let Some(events) = events.as_ref().filter(|_| actor.changes == changes) {
                 actor.keep(events, ctx);

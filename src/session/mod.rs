@@ -7,6 +7,7 @@
 
 pub mod actor;
 pub mod admission;
+mod beginning;
 mod delivering;
 pub mod eviction;
 pub mod follower;

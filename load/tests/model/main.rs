@@ -19,7 +19,7 @@ use world::{Act, Bounds, Guards};
 
 const ALL: Guards = Guards { proof: true, shorter: true, looks: true, chain: true, within: true };
 /// As the hub is.
-const HUB: Guards = Guards { chain: false, within: false, ..ALL };
+const HUB: Guards = ALL;
 
 /// Two nodes, one client, two messages, one failover; nothing else goes wrong.
 const SMALL: Bounds = Bounds {
@@ -113,8 +113,6 @@ fn without_the_conflict_of_a_shorter_log_a_call_is_made_twice() {
     breaks(&unkeyed, &Guards { shorter: false, ..ALL }, "twice");
 }
 
-// -------------------------------------------------------------------------------- what the hub lacks
-
 #[test]
 fn without_the_chain_a_commit_of_a_node_that_missed_a_failover_hides_it() {
     let two = Bounds { clients: 2, messages: 3, ..SMALL };
@@ -125,6 +123,8 @@ fn without_the_chain_a_commit_of_a_node_that_missed_a_failover_hides_it() {
 fn who_catches_up_beyond_its_room_may_keep_what_a_failover_takes() {
     breaks(&Bounds { cuts: 1, ..SMALL }, &Guards { within: false, ..ALL }, "not told");
 }
+
+// -------------------------------------------------------------------------------- what the hub lacks
 
 #[test]
 fn a_call_without_a_key_is_made_twice_if_an_attempt_comes_after_the_one_that_was_decided_anew() {
