@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::chat::across::NewChat;
 use crate::chat::command::ChatView;
-use crate::chat::idempotency::Answered;
+use crate::chat::idempotency::{Answered, Claim, Claimed, Once};
 use crate::chat::registry::Whom;
 use crate::chat::{Command, Question};
 use crate::model::{AgentId, Caller, ChatId, ChatKind, Micros};
@@ -21,7 +21,7 @@ use super::body::JsonBody;
 use super::docs::{Conflict, NotFound, Refused};
 use super::extract::{Authed, Id, Paging, Params};
 use super::listed::listed;
-use super::once::{once, replay};
+use super::once::{Deadline, once, replay};
 use super::participants::{self, ParticipantCreate};
 
 /// A chat to make.
@@ -125,29 +125,48 @@ pub async fn create(
 ) -> Result<web::Json<ChatResource>, ApiError> {
     let once = once(&request, &bytes)?;
     let new = new_chat(&state, &who.caller, body)?;
+    let deadline = Deadline::of(&state);
     let Some(once) = once else {
-        check_agents(&state, &who.caller, &new).await?;
-        return Ok(web::Json(state.chats.create(&who.caller, &new, None).await?));
+        return deadline.hold(make(&state, &who.caller, &new, None)).await.map(web::Json);
     };
-    let claimed = state.chats.claim(&who.caller, &once, 0, Some(ChatId::random())).await?;
-    if let Some(answered) = &claimed.claim.answered {
-        return replay(answered);
+    let (chat, settles) = deadline.hold(make_once(&state, &who.caller, &new, &once)).await?;
+    if let Some(claim) = settles {
+        let body = serde_json::to_value(&chat).map_err(ApiError::internal)?;
+        deadline.settle(&state, &who.caller, &once, &claim, Answered::Body(body)).await;
     }
-    let id = claimed.claim.chat.map(ChatId);
-    let earlier = match id.filter(|_| claimed.repeated) {
-        Some(id) => state.chats.earlier_chat(&who.caller, &new, id).await?,
+    Ok(web::Json(chat))
+}
+
+async fn make(state: &State, caller: &Caller, new: &NewChat, id: Option<ChatId>) -> Result<ChatResource, ApiError> {
+    check_agents(state, caller, new).await?;
+    state.chats.create(caller, new, id).await
+}
+
+/// The chat, made now or before; with the claim to keep it in when it is not kept there yet.
+async fn make_once(
+    state: &State,
+    caller: &Caller,
+    new: &NewChat,
+    once: &Once,
+) -> Result<(ChatResource, Option<Claim>), ApiError> {
+    let Claimed { claim, repeated } = state.chats.claim(caller, once, 0, Some(ChatId::random())).await?;
+    let id = claim.chat.map(ChatId);
+    if let Some(answered) = &claim.answered {
+        let web::Json(made) = replay::<ChatResource>(answered)?;
+        // A chat is never unmade: of one that has no events at all, a failover lost them.
+        if state.chats.newest(ChatId(made.id).key()).await? > 0 {
+            return Ok((made, None));
+        }
+    }
+    let earlier = match id.filter(|_| repeated) {
+        Some(id) => state.chats.earlier_chat(caller, new, id).await?,
         None => None,
     };
     let chat = match earlier {
         Some(chat) => chat,
-        None => {
-            check_agents(&state, &who.caller, &new).await?;
-            state.chats.create(&who.caller, &new, id).await?
-        }
+        None => make(state, caller, new, id).await?,
     };
-    let body = serde_json::to_value(&chat).map_err(ApiError::internal)?;
-    state.chats.settle(&who.caller, &once, &claimed.claim, Answered::Body(body)).await;
-    Ok(web::Json(chat))
+    Ok((chat, Some(claim)))
 }
 
 fn new_chat(state: &State, caller: &Caller, body: ChatCreate) -> Result<NewChat, ApiError> {
@@ -199,7 +218,7 @@ pub async fn get(
     state: web::Data<State>,
     Authed(who, Id(id)): Authed<Id<ChatId>>,
 ) -> Result<web::Json<ChatResource>, ApiError> {
-    Ok(web::Json(view(&state, &who.caller, id).await?.resource))
+    Ok(web::Json(Deadline::of(&state).hold(view(&state, &who.caller, id)).await?.resource))
 }
 
 /// The chat as the caller sees it.
@@ -222,8 +241,8 @@ pub async fn update(
     }
     check_texts(&state, body.name.as_ref(), body.detail.as_ref())?;
     let command = Command::Update { name: body.name, detail: body.detail };
-    let answer = state.chats.make_new(&who.caller, Whom::Chat(id), command).await?;
-    Ok(web::Json(answer.into_chat()?.resource))
+    let updated = state.chats.make_new(&who.caller, Whom::Chat(id), command);
+    Ok(web::Json(Deadline::of(&state).hold(updated).await?.into_chat()?.resource))
 }
 
 /// Delete a chat
@@ -235,7 +254,7 @@ pub async fn delete(
     state: web::Data<State>,
     Authed(who, Id(id)): Authed<Id<ChatId>>,
 ) -> Result<web::Json<ChatResource>, ApiError> {
-    Ok(web::Json(state.chats.delete(&who.caller, id).await?))
+    Deadline::of(&state).hold(state.chats.delete(&who.caller, id)).await.map(web::Json)
 }
 
 /// Join a public channel

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::chat::idempotency::{Answered, Once};
+use crate::chat::idempotency::{Answered, Claim, Claimed, Once};
 use crate::chat::registry::{Attempt, Whom};
 use crate::chat::{Command, Question};
 use crate::model::{Caller, ChatId, MessageId, Micros};
@@ -19,7 +19,7 @@ use super::docs::{Conflict, NotFound, Refused};
 use super::extract::{Authed, Id, Paging, Params};
 use super::files::FileDesk;
 use super::medias::{MediaCreate, medias};
-use super::once::{once, replay_message};
+use super::once::{Deadline, anew, once, replay_message};
 use super::participants::not_a_member;
 
 /// A message to post. It has a text, or medias, or both.
@@ -84,7 +84,8 @@ pub async fn list(
         return Ok(web::Json(Listed { result, next_page_token }));
     };
     let question = Question::Messages { page: stretch(&page), parent };
-    let result = state.chats.question(&who.caller, whom, question).await?.into_messages()?;
+    let asked = state.chats.question(&who.caller, whom, question);
+    let result = Deadline::of(&state).hold(asked).await?.into_messages()?;
     let next_page_token = result.last().map(|last| last.tm_create.clone()).unwrap_or_default();
     Ok(web::Json(Listed { result, next_page_token }))
 }
@@ -139,37 +140,44 @@ pub async fn create(
     let chat = body.chat_id.as_deref().and_then(ChatId::parse);
     let chat = chat.ok_or_else(|| ApiError::new(Reason::InvalidId, "chat_id must be a UUID"))?;
     let draft = Draft::parse(&state, body)?;
-    match once {
-        None => draft.post(&state, &desk, &who.caller, chat, Attempt::first()).await.map(web::Json),
-        Some(once) => post_once(&state, &desk, &who.caller, chat, draft, once).await.map(web::Json),
+    let deadline = Deadline::of(&state);
+    let Some(once) = once else {
+        let posted = draft.post(&state, &desk, &who.caller, chat, Attempt::first());
+        return deadline.hold(posted).await.map(web::Json);
+    };
+    let (posted, settles) = deadline.hold(post_once(&state, &desk, &who.caller, chat, draft, &once)).await?;
+    if let Some(claim) = settles {
+        deadline.settle(&state, &who.caller, &once, &claim, Answered::Message(posted.id)).await;
     }
+    Ok(web::Json(posted))
 }
 
+/// The message, posted now or before; with the claim to keep it in when it is not kept there yet.
 async fn post_once(
     state: &State,
     desk: &FileDesk,
     caller: &Caller,
     chat: ChatId,
     draft: Draft,
-    once: Once,
-) -> Result<MessageResource, ApiError> {
+    once: &Once,
+) -> Result<(MessageResource, Option<Claim>), ApiError> {
     let newest = state.chats.newest(chat.key()).await?;
-    let claimed = state.chats.claim(caller, &once, newest, None).await?;
-    if let Some(answered) = &claimed.claim.answered {
-        return replay_message(state, caller, answered).await;
-    }
-    if claimed.repeated
-        && let Some(answer) = state.chats.earlier(caller, chat, &claimed.claim).await?
-    {
-        let answered = Answered::Message(answer.into_message()?.id);
-        let posted = replay_message(state, caller, &answered).await?;
-        state.chats.settle(caller, &once, &claimed.claim, answered).await;
-        return Ok(posted);
-    }
-    let attempt = claimed.claim.attempt(claimed.repeated);
+    let Claimed { claim, repeated } = state.chats.claim(caller, once, newest, None).await?;
+    let attempt = if let Some(answered) = &claim.answered {
+        match replay_message(state, caller, answered).await {
+            // A failover lost what was acknowledged, and kept what was answered.
+            Err(error) if error.reason == Reason::TalkMessageNotFound => anew(&claim, newest),
+            replayed => return replayed.map(|message| (message, None)),
+        }
+    } else {
+        if repeated && let Some(answer) = state.chats.earlier(caller, chat, &claim).await? {
+            let answered = Answered::Message(answer.into_message()?.id);
+            return Ok((replay_message(state, caller, &answered).await?, Some(claim)));
+        }
+        claim.attempt(repeated)
+    };
     let posted = draft.post(state, desk, caller, chat, attempt).await?;
-    state.chats.settle(caller, &once, &claimed.claim, Answered::Message(posted.id)).await;
-    Ok(posted)
+    Ok((posted, Some(claim)))
 }
 
 /// What a user says, understood and within the limits.
@@ -238,8 +246,8 @@ pub async fn get(
     state: web::Data<State>,
     Authed(who, Id(id)): Authed<Id<MessageId>>,
 ) -> Result<web::Json<MessageResource>, ApiError> {
-    let answer = state.chats.question(&who.caller, place(id)?, Question::Message(id)).await?;
-    answer.into_message().map(web::Json)
+    let asked = state.chats.question(&who.caller, place(id)?, Question::Message(id));
+    Deadline::of(&state).hold(asked).await?.into_message().map(web::Json)
 }
 
 /// Delete a message
@@ -253,7 +261,8 @@ pub async fn delete(
     Authed(who, Id(id)): Authed<Id<MessageId>>,
 ) -> Result<web::Json<MessageResource>, ApiError> {
     let command = Command::DeleteMessage { message: id };
-    state.chats.make_new(&who.caller, place(id)?, command).await?.into_message().map(web::Json)
+    let deleted = state.chats.make_new(&who.caller, place(id)?, command);
+    Deadline::of(&state).hold(deleted).await?.into_message().map(web::Json)
 }
 
 /// The chat that a message's id names.

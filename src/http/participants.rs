@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, web};
 use serde::Deserialize;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::chat::idempotency::{Answered, Once};
+use crate::chat::idempotency::{Answered, Claim, Claimed, Once};
 use crate::chat::registry::{Attempt, Whom};
 use crate::chat::{Command, Question};
 use crate::model::{AgentId, Caller, ChatId, ChatKind, ParticipantId};
@@ -15,7 +15,7 @@ use super::State;
 use super::body::JsonBody;
 use super::docs::{Conflict, NotFound, Refused};
 use super::extract::{Authed, Id, Pid};
-use super::once::{once, replay};
+use super::once::{Deadline, anew, once, replay};
 
 /// An agent to take in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -66,7 +66,7 @@ pub async fn list(
     state: web::Data<State>,
     Authed(who, Id(id)): Authed<Id<ChatId>>,
 ) -> Result<web::Json<Vec<ParticipantResource>>, ApiError> {
-    Ok(web::Json(participants(&state, &who.caller, id).await?))
+    Deadline::of(&state).hold(participants(&state, &who.caller, id)).await.map(web::Json)
 }
 
 async fn participants(state: &State, caller: &Caller, id: ChatId) -> Result<Vec<ParticipantResource>, ApiError> {
@@ -99,25 +99,55 @@ pub(super) async fn take_in(
     joins: bool,
     once: Option<Once>,
 ) -> Result<web::Json<ParticipantResource>, ApiError> {
+    let deadline = Deadline::of(state);
     let Some(once) = once else {
-        return add_agent(state, caller, chat, agent, joins, Attempt::first()).await.map(web::Json);
+        let added = add_agent(state, caller, chat, agent, joins, Attempt::first());
+        return deadline.hold(added).await.map(web::Json);
     };
-    let newest = state.chats.newest(chat.key()).await?;
-    let claimed = state.chats.claim(caller, &once, newest, None).await?;
-    if let Some(answered) = &claimed.claim.answered {
-        return replay(answered);
+    let (added, settles) = deadline.hold(take_in_once(state, caller, chat, agent, joins, &once)).await?;
+    if let Some(claim) = settles {
+        let body = serde_json::to_value(&added).map_err(ApiError::internal)?;
+        deadline.settle(state, caller, &once, &claim, Answered::Body(body)).await;
     }
-    let earlier = if claimed.repeated { state.chats.earlier(caller, chat, &claimed.claim).await? } else { None };
-    let added = match earlier {
-        Some(answer) => answer.into_participant()?,
-        None => {
-            let attempt = claimed.claim.attempt(claimed.repeated);
-            add_agent(state, caller, chat, agent, joins, attempt).await?
-        }
-    };
-    let body = serde_json::to_value(&added).map_err(ApiError::internal)?;
-    state.chats.settle(caller, &once, &claimed.claim, Answered::Body(body)).await;
     Ok(web::Json(added))
+}
+
+/// The participant, taken in now or before; with the claim to keep it in when it is not kept there
+/// yet.
+async fn take_in_once(
+    state: &State,
+    caller: &Caller,
+    chat: ChatId,
+    agent: AgentId,
+    joins: bool,
+    once: &Once,
+) -> Result<(ParticipantResource, Option<Claim>), ApiError> {
+    let newest = state.chats.newest(chat.key()).await?;
+    let Claimed { claim, repeated } = state.chats.claim(caller, once, newest, None).await?;
+    let attempt = if let Some(answered) = &claim.answered {
+        let web::Json(added) = replay::<ParticipantResource>(answered)?;
+        // Who was taken out again since then stays out. What is not in the log either, a failover lost.
+        if is_there(state, caller, chat, &added).await? || state.chats.earlier(caller, chat, &claim).await?.is_some() {
+            return Ok((added, None));
+        }
+        anew(&claim, newest)
+    } else {
+        if repeated && let Some(answer) = state.chats.earlier(caller, chat, &claim).await? {
+            return Ok((answer.into_participant()?, Some(claim)));
+        }
+        claim.attempt(repeated)
+    };
+    let added = add_agent(state, caller, chat, agent, joins, attempt).await?;
+    Ok((added, Some(claim)))
+}
+
+/// Whether the record stands in the chat; also said when the caller may not know any more.
+async fn is_there(state: &State, caller: &Caller, chat: ChatId, one: &ParticipantResource) -> Result<bool, ApiError> {
+    match participants(state, caller, chat).await {
+        Ok(all) => Ok(all.iter().any(|other| other.id == one.id)),
+        Err(error) if error.reason == Reason::ServiceUnavailable => Err(error),
+        Err(_) => Ok(true),
+    }
 }
 
 async fn add_agent(
@@ -184,21 +214,30 @@ pub async fn remove(
     state: web::Data<State>,
     Authed(who, (Id(chat), Pid(id))): Authed<(Id<ChatId>, Pid<ParticipantId>)>,
 ) -> Result<web::Json<ParticipantResource>, ApiError> {
-    let all = participants(&state, &who.caller, chat).await?;
+    Deadline::of(&state).hold(take_out(&state, &who.caller, chat, id)).await.map(web::Json)
+}
+
+async fn take_out(
+    state: &State,
+    caller: &Caller,
+    chat: ChatId,
+    id: ParticipantId,
+) -> Result<ParticipantResource, ApiError> {
+    let all = participants(state, caller, chat).await?;
     let leaver = all.iter().find(|one| one.id == id.0).map(|one| AgentId(one.owner_id));
     let name = match leaver {
-        Some(agent) if agent == who.caller.agent => who.caller.name.clone(),
+        Some(agent) if agent == caller.agent => caller.name.clone(),
         Some(agent) => {
-            let found = state.people.agent(who.caller.customer, agent).await?;
+            let found = state.people.agent(caller.customer, agent).await?;
             found.map_or_else(|| agent.to_string(), |found| found.caller().name)
         }
         // Unknown, which the chat itself says, unless the caller may not ask at all.
         None => String::new(),
     };
     let command = Command::Remove { participant: id, name };
-    let removed = state.chats.make_new(&who.caller, Whom::Chat(chat), command).await?.into_participant()?;
+    let removed = state.chats.make_new(caller, Whom::Chat(chat), command).await?.into_participant()?;
     if let Some(agent) = leaver {
-        state.chats.forget(&who.caller, chat, agent).await;
+        state.chats.forget(caller, chat, agent).await;
     }
-    Ok(web::Json(removed))
+    Ok(removed)
 }

@@ -1,7 +1,7 @@
 //! Who on this worker hears a chat, and how far each has come.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -174,5 +174,15 @@ impl LocalChat {
             }
             kept
         });
+    }
+}
+
+/// Takes a session out of an index by whose it is.
+pub(super) fn take_out<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<Rc<Session>>>, of: &K, session: SessionKey) {
+    if let Some(sessions) = index.get_mut(of) {
+        sessions.retain(|other| other.key != session);
+        if sessions.is_empty() {
+            index.remove(of);
+        }
     }
 }

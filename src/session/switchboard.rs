@@ -24,7 +24,7 @@ use crate::wire::frames::ResumeState;
 
 use super::admission::Admission;
 use super::eviction::Line;
-use super::follower::{LocalChat, Pace, Session};
+use super::follower::{LocalChat, Pace, Session, take_out};
 use super::listing::Lists;
 
 /// How long a chat is heard for somebody who may be about to come in.
@@ -80,16 +80,6 @@ impl Table {
     /// Every socket of the customer.
     pub(super) fn of_customer(&self, customer: CustomerId) -> Vec<Rc<Session>> {
         self.by_customer.get(&customer).cloned().unwrap_or_default()
-    }
-}
-
-/// Takes a session out of an index by whose it is.
-fn take_out<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Vec<Rc<Session>>>, of: &K, session: SessionKey) {
-    if let Some(sessions) = index.get_mut(of) {
-        sessions.retain(|other| other.key != session);
-        if sessions.is_empty() {
-            index.remove(of);
-        }
     }
 }
 

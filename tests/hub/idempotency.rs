@@ -1,10 +1,14 @@
 //! Idempotency keys: the same call again is answered as the first time was, and is done once.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::calls::{CHATS, MESSAGES};
-use crate::support::{Agent, Answer, Deployment, Hubs, id, rows};
+use crate::support::eventually::{eventually, promised};
+use crate::support::redis::{RedisServer, new_prefix};
+use crate::support::{Agent, Answer, Deployment, HubSettings, Hubs, TestHub, id, outage, rows, text};
 
 async fn keyed(agent: &Agent, key: &str, path: &str, body: &Value) -> Answer {
     agent.call(Method::POST, path).header("Idempotency-Key", key).json(body).send().await
@@ -172,6 +176,103 @@ async fn a_response_lost_in_a_crash_is_given_again_on_the_embedded_store() {
 #[tokio::test]
 async fn a_response_lost_in_a_crash_is_given_again_on_redis() {
     a_repeat_after_a_crash(Deployment::TwoNodes).await;
+}
+
+/// The keys of a chat on a Redis, as they were at some moment.
+struct Earlier<'a> {
+    redis: &'a RedisServer,
+    tag: String,
+    keys: Vec<String>,
+}
+
+impl<'a> Earlier<'a> {
+    fn of(redis: &'a RedisServer, chat: &str) -> Self {
+        let all: Vec<String> = redis.command(&["KEYS", "*"]);
+        let end = chat.replace('-', "").split_off(17);
+        let tag = all.iter().filter_map(|key| key.split_once('{')?.1.split_once('}').map(|(tag, _)| tag));
+        let tag = tag.filter(|tag| !tag.is_empty()).find(|tag| tag.ends_with(&end)).expect("the chat's tag").to_owned();
+        let keys: Vec<String> = all.into_iter().filter(|key| key.contains(&tag)).collect();
+        for key in &keys {
+            redis.command::<()>(&["COPY", key, &format!("copy of {key}")]);
+        }
+        Self { redis, tag, keys }
+    }
+
+    /// The chat is as it was then, and everything else as it is: the failover of one server of several.
+    fn comes_back(self) {
+        let there: Vec<String> = self.redis.command(&["KEYS", &format!("*{{{}}}*", self.tag)]);
+        for key in there.iter().filter(|key| !key.starts_with("copy of ")) {
+            self.redis.command::<()>(&["DEL", key]);
+        }
+        for key in &self.keys {
+            self.redis.command::<()>(&["RENAME", &format!("copy of {key}"), key]);
+        }
+        self.redis.command::<usize>(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_of_what_a_failover_lost_makes_it_again_once() {
+    let redis = RedisServer::start().await;
+    let hub = TestHub::start(HubSettings::redis(&redis.url(), &new_prefix())).await;
+    let [alice, bob] = Hubs::of(&hub).agents(["Alice", "Bob"]).await;
+    let chat = alice.new_group(&[]).await;
+    let path = format!("{CHATS}/{chat}/participants");
+    for n in 0..3 {
+        alice.say(&chat, &format!("kept {n}")).await;
+    }
+    let earlier = Earlier::of(&redis, &chat);
+    alice.say(&chat, "lost, and nobody repeats it").await;
+    let lost = keyed(&alice, "message", MESSAGES, &message(&chat, "lost")).await.ok();
+    keyed(&alice, "bob", &path, &bob.as_participant()).await.ok();
+    earlier.comes_back();
+
+    let posted = keyed(&alice, "message", MESSAGES, &message(&chat, "lost")).await.ok();
+    assert_ne!(id(&posted), id(&lost));
+    let added = keyed(&alice, "bob", &path, &bob.as_participant()).await.ok();
+    assert_eq!(alice.participant(&chat, &bob).await.as_ref(), Some(&added));
+    for _ in 0..3 {
+        assert_eq!(keyed(&alice, "message", MESSAGES, &message(&chat, "lost")).await.ok(), posted);
+        assert_eq!(keyed(&alice, "bob", &path, &bob.as_participant()).await.ok(), added);
+    }
+    let texts: Vec<_> = alice.messages_of(&chat).await.iter().rev().map(|one| text(one, "text").to_owned()).collect();
+    assert_eq!(
+        texts,
+        ["kept 0", "kept 1", "kept 2", "lost", "Bob joined the conversation."],
+        "what nobody repeats stays lost, the rest is there once"
+    );
+    // What was taken out since then is not lost: it stays out.
+    alice.remove_participant(&chat, &id(&added)).await.ok();
+    assert_eq!(keyed(&alice, "bob", &path, &bob.as_participant()).await.ok(), added);
+    assert_eq!(alice.participant(&chat, &bob).await, None);
+}
+
+#[tokio::test]
+async fn a_call_under_a_key_is_refused_in_time_however_many_answers_of_the_store_it_takes() {
+    const WAIT: Duration = Duration::from_secs(1);
+    let redis = RedisServer::start().await;
+    let settings = HubSettings::redis(&redis.url(), &new_prefix()).set("store.wait_ms", WAIT.as_millis());
+    let hub = TestHub::start(settings).await;
+    let [alice] = Hubs::of(&hub).agents(["Alice"]).await;
+    let chat = alice.new_group(&[]).await;
+    alice.say(&chat, "before").await;
+    let frozen = outage::freeze(&redis);
+    for n in 0..3 {
+        let begun = Instant::now();
+        let refused = keyed(&alice, &format!("key-{n}"), MESSAGES, &message(&chat, "refused")).await;
+        let took = begun.elapsed();
+        refused.refused(503, "SERVICE_UNAVAILABLE");
+        assert!(took < promised(WAIT + Duration::from_millis(500)), "the refusal took {took:?}");
+    }
+    drop(frozen);
+    for n in 0..3 {
+        eventually("it is posted", async || {
+            let again = keyed(&alice, &format!("key-{n}"), MESSAGES, &message(&chat, "refused")).await;
+            (again.status != 503).then(|| again.ok())
+        })
+        .await;
+    }
+    assert_eq!(alice.messages_of(&chat).await.len(), 4, "each once");
 }
 
 on_every_deployment!(
