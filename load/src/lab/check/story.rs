@@ -144,6 +144,12 @@ impl Story {
         self.stays.get(&(c, agent)).and_then(|stays| stays.last()).is_some_and(|stay| stay.1 == u64::MAX)
     }
 
+    /// Whether the agent hears this number, by the fold of the final log.
+    #[must_use]
+    pub fn was_member(&self, c: u16, agent: Uuid, s: u64) -> bool {
+        self.stays.get(&(c, agent)).is_some_and(|stays| stays.iter().any(|(from, to)| (*from..=*to).contains(&s)))
+    }
+
     /// The members of a chat in the end, by the fold of its log.
     #[must_use]
     pub fn members(&self, c: u16) -> BTreeSet<Uuid> {

@@ -185,6 +185,23 @@ fn a_hole_in_what_a_reader_saw_is_found() {
     made.breaks(Rule::Hole, 1);
 }
 
+/// Alice was told that the history is another one. In it she is no member until she is added at 7.
+#[test]
+fn whoever_lost_the_membership_by_a_failover_begins_where_it_comes_in_again() {
+    let mut made = made();
+    let removed = Event { o: Some(ALICE), ..event(5, Kind::Removed) };
+    let added = Event { o: Some(ALICE), n: 1, ..event(7, Kind::Added) };
+    made.log.extend([removed, event(6, Kind::ChatUpdated), added.clone()]);
+    made.seen.push(Line::At { t: 5500, n: 1, c: 0, s: 5, told: "rewritten".to_owned() });
+    made.seen.push(Line::Event(added));
+    made.calls.push(Call { who: Some(ALICE), ..call(5, Deed::Remove) });
+    made.calls.push(Call { who: Some(ALICE), ..call(7, Deed::Add) });
+    assert_eq!(made.check().count(Rule::Hole), 0, "{:?}", made.check().findings);
+    // As a member all along she would have had to hear what came between.
+    made.log.retain(|event| event.k != Kind::Removed);
+    assert_eq!(made.check().count(Rule::Hole), 1, "{:?}", made.check().findings);
+}
+
 #[test]
 fn an_event_that_never_came_is_found_also_when_it_is_the_last() {
     let mut made = made();

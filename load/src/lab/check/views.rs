@@ -90,7 +90,10 @@ impl<'a> Views<'a> {
         let view = self.chats.entry(event.c).or_default();
         let logged = story.entry(event.c, event.s);
         let same = logged.is_some_and(|entry| entry.x == event.x);
-        if let Some(at) = view.at.filter(|at| event.s != at + 1) {
+        // A failover can take a membership away, and the client with it: then it begins where it comes in again.
+        let comes =
+            |at: u64| event.k == Kind::Added && event.o == Some(agent) && !story.was_member(event.c, agent, at + 1);
+        if let Some(at) = view.at.filter(|at| event.s != at + 1 && !comes(*at)) {
             let rule = match event.s {
                 s if s > at => Rule::Hole,
                 _ if same => Rule::Repeated,
