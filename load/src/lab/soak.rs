@@ -29,7 +29,7 @@ pub const GENTLE: &[Kind] = &[
 pub const SETTINGS: [(&str, &str); 2] = [("chat.idle_secs", "5"), ("server.keep_alive_secs", "5")];
 
 /// Metrics that are followed. What the hub does not have is 0.
-const METRICS: [&str; 3] = ["talk_chats_in_memory", "talk_connections", "talk_subscriptions"];
+const METRICS: [&str; 2] = ["talk_chats_in_memory", "talk_connections"];
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// How long idle chats and connections have to go, and how often it is looked.
 const RETIRE_WITHIN: Duration = Duration::from_secs(45);

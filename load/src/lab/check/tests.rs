@@ -192,12 +192,11 @@ fn whoever_lost_the_membership_by_a_failover_begins_where_it_comes_in_again() {
     let removed = Event { o: Some(ALICE), ..event(5, Kind::Removed) };
     let added = Event { o: Some(ALICE), n: 1, ..event(7, Kind::Added) };
     made.log.extend([removed, event(6, Kind::ChatUpdated), added.clone()]);
-    made.seen.push(Line::At { t: 5500, n: 1, c: 0, s: 5, told: "rewritten".to_owned() });
-    made.seen.push(Line::Event(added));
-    made.calls.push(Call { who: Some(ALICE), ..call(5, Deed::Remove) });
-    made.calls.push(Call { who: Some(ALICE), ..call(7, Deed::Add) });
+    let told = Line::At { t: 5500, n: 1, c: 0, s: 5, told: "rewritten".to_owned() };
+    made.seen.extend([told, Line::Event(added)]);
+    made.calls.extend([call(5, Deed::Remove), call(7, Deed::Add)].map(|deed| Call { who: Some(ALICE), ..deed }));
     assert_eq!(made.check().count(Rule::Hole), 0, "{:?}", made.check().findings);
-    // As a member all along she would have had to hear what came between.
+    // As a member all along she had to hear what came between.
     made.log.retain(|event| event.k != Kind::Removed);
     assert_eq!(made.check().count(Rule::Hole), 1, "{:?}", made.check().findings);
 }
