@@ -10,7 +10,7 @@
 pub enum Safeguard {
     /// Noticing that the numbers of a chat's events have a gap.
     Holes,
-    /// Looking at the log when the link is back.
+    /// Subscribing anew, and looking at the log, when the link is back.
     Resubscribe,
     /// Looking whether a call was made before under its key.
     Idempotency,

@@ -125,7 +125,7 @@ pub const SWITCHES: [Switch; 5] = [
         topology: Topology::Standalone,
         kinds: &[Kind::PushDrop, Kind::PubsubKill],
     },
-    // Nobody looks what was missed while the link was down: the last events before silence stay away.
+    // After a link was lost nothing is subscribed anew, and nobody looks what was missed.
     Switch {
         name: "resubscribe",
         must_break: &[Rule::Hole],

@@ -29,6 +29,7 @@ use super::lanes::{Ask, tells};
 use super::servers::{Again, Doubt, Way};
 use super::wire::{Loss, Refused, Wire};
 use crate::model::CustomerId;
+use crate::sabotage::{Safeguard, off};
 use crate::store::{Channel, Head, Heard, Link, Notice, Result};
 use crate::telemetry::metric;
 
@@ -167,7 +168,7 @@ impl Keeper {
 
     /// Subscribes, says that all is heard again, and keeps it so; returns when it is not.
     async fn serve(&self, mut wire: Wire, up: oneshot::Sender<Vec<Channel>>, failures: &mut u32) -> Loss {
-        if let Err(loss) = self.begin(&mut wire).await {
+        if let Err(loss) = self.begin(&mut wire, *failures > 0).await {
             return loss;
         }
         tracing::info!(channels = wire.subscribed.len(), "link to redis is up");
@@ -193,11 +194,15 @@ impl Keeper {
     }
 
     /// Subscribes all that is watched, also what is asked for meanwhile.
-    async fn begin(&self, wire: &mut Wire) -> std::result::Result<(), Loss> {
+    async fn begin(&self, wire: &mut Wire, again: bool) -> std::result::Result<(), Loss> {
         loop {
             let missing = self.ear.missing(&wire.subscribed);
             if missing.is_empty() {
                 return Ok(());
+            }
+            if again && off(Safeguard::Resubscribe) {
+                wire.subscribed.extend(&missing);
+                continue;
             }
             if !self.elsewhere(wire.subscribe(&missing, &self.hearing.keys).await?).is_empty() {
                 // The map will say so, and take them away from here.
