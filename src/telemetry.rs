@@ -6,7 +6,7 @@
 //! answers with them.
 
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -115,21 +115,18 @@ impl Metrics {
     /// # Errors
     /// Another library has installed a recorder.
     pub fn installed() -> Result<Self, TelemetryError> {
-        static INSTALLED: OnceLock<Metrics> = OnceLock::new();
-        if let Some(metrics) = INSTALLED.get() {
+        static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
+        // Held while it is made: who comes second finds what the first has installed.
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &*installed {
             return Ok(metrics.clone());
         }
         let recorder = PrometheusBuilder::new().set_buckets(SECONDS)?.build_recorder();
         let made = Self { handle: recorder.handle() };
-        match metrics::set_global_recorder(recorder) {
-            Ok(()) => {
-                metric::describe();
-                from_zero();
-                Ok(INSTALLED.get_or_init(|| made).clone())
-            }
-            // Lost a race of first calls, or there is a recorder of somebody else's.
-            Err(taken) => INSTALLED.get().cloned().ok_or_else(|| BuildError::from(taken).into()),
-        }
+        metrics::set_global_recorder(recorder).map_err(BuildError::from)?;
+        metric::describe();
+        from_zero();
+        Ok(installed.insert(made).clone())
     }
 
     /// All of them in Prometheus' text form.
