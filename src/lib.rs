@@ -35,7 +35,10 @@
 //! | log, record | a chat's events, in order; one of them with its place |
 //! | seq | the number of an event in its chat: 1, 2, 3, ... without a hole |
 //! | moment | the store's time of an event, unique in its chat: `tm_create`, page token, entry id |
-//! | nonce | 64 random bits of an entry: makes an attempt known again, and a history |
+//! | nonce | 64 bits of an entry, random or standing for an idempotency key: makes an attempt known again, and a history |
+//! | beacon, heads | what a writer tells all nodes a little later: where chats and notices stand |
+//! | map, survey | which server of Redis has what; who keeps that true |
+//! | lane | a long-lived connection for commands to one of them |
 //! | position, cursor | seq, moment and nonce of an event; the same as opaque text for clients |
 //! | overlay | what became of a message since it was posted: reactions, deletion |
 //! | rules | the newest event that changed the chat or its roster: what a decision was made on |

@@ -195,10 +195,10 @@ impl ChatActor {
     /// one's own would be.
     fn assure_then_answer(&mut self, ask: Box<Ask>, answer: Answer, ctx: &mut Context<Self>) {
         let (log, key) = (std::sync::Arc::clone(&self.deps.store.log), self.key);
-        let assured = async move { log.assure(key).await };
+        let assured = async move { log.assure(key).await }.in_current_span();
         ctx.spawn(wrap_future(assured).map(move |assured, actor: &mut Self, ctx| match assured {
             Ok(()) => actor.answer(ask, answer, ctx),
-            Err(error) => actor.refuse(ask, error.into(), ctx),
+            Err(error) => actor.fail(ask, error, ctx),
         }));
     }
 

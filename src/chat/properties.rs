@@ -38,6 +38,8 @@ fn caller(number: u8) -> Caller {
 struct Log {
     chat: ChatId,
     newest: u64,
+    /// Of the newest event.
+    nonce: Option<Nonce>,
     arrivals: Vec<Arrival>,
     messages: BTreeMap<Micros, Message>,
 }
@@ -71,7 +73,8 @@ impl Log {
             }
             message.clone()
         });
-        Arrival { record: Record { seq, at, nonce: entry.nonce, event: entry.event.clone() }, message, previous: None }
+        let previous = self.nonce.replace(entry.nonce);
+        Arrival { record: Record { seq, at, nonce: entry.nonce, event: entry.event.clone() }, message, previous }
     }
 }
 
@@ -103,7 +106,8 @@ fn tries() -> impl Strategy<Value = Try> {
 /// A history: a chat of this kind, and what came of everything that was tried.
 fn history(kind: ChatKind, tried: &[Try]) -> (Log, Room) {
     let limits = limits();
-    let mut log = Log { chat: ChatId::from_bytes([3; 16]), newest: 0, arrivals: Vec::new(), messages: BTreeMap::new() };
+    let (chat, arrivals, messages) = (ChatId::from_bytes([3; 16]), Vec::new(), BTreeMap::new());
+    let mut log = Log { chat, newest: 0, nonce: None, arrivals, messages };
     let create = Command::Create {
         customer: caller(0).customer,
         kind,

@@ -1,4 +1,5 @@
-//! The node's one ear at the link: takes what is heard, hands it on, never waits.
+//! The node's one ear at the link: takes what is heard and hands it on. It waits for nothing but room
+//! at a worker's desk, which workers make without waiting for a socket.
 //!
 //! A chat that wants its events hands in its own recipient, held here and never cloned, so that
 //! its bound is real. When it is full the event is left out and the chat is told that it is

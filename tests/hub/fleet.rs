@@ -5,17 +5,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use talk_load::rig::Topology;
-use talk_load::rig::proxy::{Fault, Peer, Toward};
 use talk_load::rig::redis::{Options, Server};
 use talk_load::rig::topology::{Failover, Plan};
 
-use crate::support::calls::MESSAGES;
+use crate::support::calls::{MESSAGES, said};
+use crate::support::deployment::nodes_on;
 use crate::support::eventually::eventually;
 use crate::support::redis::new_prefix;
-use crate::support::socket::Received;
-use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id, text};
+use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id};
 
 /// Two nodes on servers of their own, with Alice and Bob in a chat.
 struct Fleet {
@@ -31,10 +30,9 @@ struct Fleet {
 impl Fleet {
     async fn start(plan: Plan, adjust: impl Fn(HubSettings) -> HubSettings) -> Self {
         let servers = Topology::start(plan).await.unwrap_or_else(|error| panic!("no servers: {error}"));
-        let files = format!("file://{}", caretaker::new_dir("files-").display());
-        let settings = adjust(HubSettings::redis(&servers.url(), &new_prefix()).set("files.url", files));
+        let settings = adjust(nodes_on(&servers.url()));
         let nodes = vec![TestHub::start(settings.clone()).await, TestHub::start(settings.clone()).await];
-        let [alice, bob] = Hubs::new(Deployment::Sentinel, &nodes).agents(["Alice", "Bob"]).await;
+        let [alice, bob] = Hubs::new(Deployment::TwoNodes, &nodes).agents(["Alice", "Bob"]).await;
         let chat = alice.new_group(&[&bob]).await;
         Self { servers, nodes, alice, bob, chat, settings }
     }
@@ -48,49 +46,10 @@ impl Fleet {
         [self.bob.at(0).listen().await, self.bob.at(1).listen().await]
     }
 
-    /// From now on replicas get nothing more, and nobody notices.
-    fn lose_replication(&self) {
-        for member in self.servers.members() {
-            let wire = member.proxy().expect("a wire before each server");
-            wire.set(&[Peer::Replica], Fault::drop(Toward::Client));
-        }
-    }
-
     /// Kills the primary, and returns when another one has taken over.
     async fn fail_over(&self) {
         let primary = self.primary().await;
         self.servers.failover(primary, Failover::Killed).await.expect("another primary");
-    }
-}
-
-fn said(words: &str, chat: &str) -> Value {
-    json!({"chat_id": chat, "type": "normal", "text": words})
-}
-
-/// Posts under a key, again and again, until it is acknowledged.
-async fn post_for_sure(agent: &Agent, chat: &str, words: &str) -> Value {
-    eventually("a message is acknowledged", async || {
-        let call = agent.call(Method::POST, MESSAGES).header("Idempotency-Key", &words.replace(' ', "-"));
-        let answer = call.json(&said(words, chat)).try_send().await.ok()?;
-        (answer.status != 503).then(|| answer.ok())
-    })
-    .await
-}
-
-async fn heard_until(socket: &mut Socket, last: &Value) -> Vec<String> {
-    let events = socket.events_until(|event| event["data"]["id"] == last["id"]).await;
-    events.iter().map(|event| id(&event["data"])).collect()
-}
-
-async fn listed(agent: &Agent, chat: &str) -> Vec<String> {
-    agent.messages_of(chat).await.iter().rev().map(id).collect()
-}
-
-/// The next frame of a socket.
-async fn frame(socket: &mut Socket) -> Value {
-    match socket.receive().await {
-        Received::Frame(frame) => frame,
-        other => panic!("the socket did not stay: {other:?}"),
     }
 }
 
@@ -102,7 +61,7 @@ async fn a_failover_that_loses_acknowledged_messages_is_told_to_whoever_saw_them
     let mut live = fleet.listen_on_both().await;
     let mut away = bob.at(0).listen().await;
     fleet.servers.wait_healthy().await.expect("the replica has it");
-    fleet.lose_replication();
+    fleet.servers.lose_replication().expect("a wire before each server");
     let lost = alice.say(chat, "acknowledged, and lost").await;
     for socket in live.iter_mut().chain([&mut away]) {
         assert_eq!(socket.next_event().await["data"], lost);
@@ -111,10 +70,9 @@ async fn a_failover_that_loses_acknowledged_messages_is_told_to_whoever_saw_them
     drop(away);
 
     fleet.fail_over().await;
-    let anew = post_for_sure(&alice.at(1), chat, "another history").await;
+    let anew = alice.at(1).say_for_sure(chat, "another history").await;
     for socket in &mut live {
-        let told = frame(socket).await;
-        assert_eq!((text(&told, "type"), text(&told, "reason")), ("resync", "rewritten"), "{told}");
+        let told = socket.expect_resync().await;
         assert_eq!(told["chat_id"], chat.as_str());
         if told["seq"].as_u64() < anew["seq"].as_u64() {
             assert_eq!(socket.next_event().await["data"], anew);
@@ -124,7 +82,7 @@ async fn a_failover_that_loses_acknowledged_messages_is_told_to_whoever_saw_them
     let state = &answer["chats"][chat];
     assert_eq!((&state["recovered"], &state["reason"]), (&json!(false), &json!("rewritten")), "{answer}");
     for node in 0..2 {
-        assert_eq!(listed(&alice.at(node), chat).await, [id(&kept), id(&anew)]);
+        assert_eq!(alice.at(node).ids_of(chat).await, [id(&kept), id(&anew)]);
     }
     for mut socket in live {
         socket.expect_nothing_before_a_marker(&alice.at(0), chat).await;
@@ -140,7 +98,7 @@ async fn what_was_answered_as_replicated_survives_the_primary() {
     let (alice, chat) = (&fleet.alice, &fleet.chat);
     let kept = alice.say(chat, "on the replica too").await;
     let mut live = fleet.listen_on_both().await;
-    fleet.lose_replication();
+    fleet.servers.lose_replication().expect("a wire before each server");
     // Written, heard by those who listen, and not acknowledged.
     let refused = alice.at(0).post_message(&said("only here", chat)).await;
     refused.refused(503, "SERVICE_UNAVAILABLE");
@@ -150,20 +108,11 @@ async fn what_was_answered_as_replicated_survives_the_primary() {
     }
     fleet.fail_over().await;
     for socket in &mut live {
-        assert_eq!(frame(socket).await["type"], "resync");
+        socket.expect_resync().await;
     }
     for node in 0..2 {
-        assert_eq!(listed(&alice.at(node), chat).await, [id(&kept)], "what was acknowledged, and nothing else");
+        assert_eq!(alice.at(node).ids_of(chat).await, [id(&kept)], "what was acknowledged, and nothing else");
     }
-}
-
-async fn post_for_sure_under(agent: &Agent, chat: &str, words: &str, key: &str) -> Value {
-    eventually("the message is acknowledged", async || {
-        let call = agent.call(Method::POST, MESSAGES).header("Idempotency-Key", key);
-        let answer = call.json(&said(words, chat)).send().await;
-        (answer.status == 200).then(|| answer.ok())
-    })
-    .await
 }
 
 #[tokio::test]
@@ -174,20 +123,17 @@ async fn a_write_that_no_replica_has_is_refused_and_made_once_by_its_repeats() {
     let fleet = Fleet::start(Plan::sentinel().proxied(), settings).await;
     let (alice, chat) = (&fleet.alice, &fleet.chat);
     let mut live = fleet.bob.at(1).listen().await;
-    fleet.lose_replication();
+    fleet.servers.lose_replication().expect("a wire before each server");
     for node in [0, 1, 0] {
         let call = alice.at(node).call(Method::POST, MESSAGES).header("Idempotency-Key", "once");
         let refused = call.json(&said("once", chat)).send().await;
         refused.refused(503, "SERVICE_UNAVAILABLE");
     }
-    for member in fleet.servers.members() {
-        let wire = member.proxy().expect("a wire");
-        wire.set(&[Peer::Replica], Fault::default());
-    }
-    let made = post_for_sure_under(&alice.at(1), chat, "once", "once").await;
+    fleet.servers.heal();
+    let made = alice.at(1).say_for_sure(chat, "once").await;
     let last = alice.say(chat, "last").await;
-    assert_eq!(heard_until(&mut live, &last).await, [id(&made), id(&last)]);
-    assert_eq!(listed(alice, chat).await, [id(&made), id(&last)]);
+    assert_eq!(live.ids_until(&last).await, [id(&made), id(&last)]);
+    assert_eq!(alice.ids_of(chat).await, [id(&made), id(&last)]);
 }
 
 #[tokio::test]
@@ -205,11 +151,11 @@ async fn a_hub_starts_reads_and_stays_ready_while_its_replica_is_away() {
     let settings = HubSettings::redis(&server.url(), &new_prefix()).set("files.url", files);
     let strict = settings.clone().set("store.durability", "replicated");
     let nodes = vec![TestHub::start(settings).await, TestHub::start(strict).await];
-    let hubs = Hubs::new(Deployment::Sentinel, &nodes);
+    let hubs = Hubs::new(Deployment::TwoNodes, &nodes);
     let [alice, bob] = hubs.agents(["Alice", "Bob"]).await;
     let chat = alice.at(0).new_group(&[&bob]).await;
     let kept = alice.at(0).say(&chat, "by the hub that asks for no replica").await;
-    assert_eq!(listed(&bob.at(1), &chat).await, [id(&kept)]);
+    assert_eq!(bob.at(1).ids_of(&chat).await, [id(&kept)]);
     // While writes wait for a replica, and one after the other is refused, the hub is in service for all else.
     let (nobody, over) = (hubs.nobody().on_node(1), std::cell::Cell::new(false));
     let ask = async {
@@ -236,8 +182,8 @@ async fn a_server_that_evicts_or_lacks_replicas_is_warned_of_at_the_start() {
     for hub in &hubs {
         assert_eq!(hub.output().matches("maxmemory-policy has to be noeviction").count(), 1, "{}", hub.output());
     }
-    let said = |hub: &TestHub| hub.output().matches("fewer replicas follow than store.replicas_min").count();
-    assert_eq!((said(&hubs[0]), said(&hubs[1])), (0, 1), "{}", hubs[1].output());
+    let warned = |hub: &TestHub| hub.output().matches("fewer replicas follow than store.replicas_min").count();
+    assert_eq!((warned(&hubs[0]), warned(&hubs[1])), (0, 1), "{}", hubs[1].output());
 }
 
 /// Messages are posted through a change of the servers, and heard on both nodes: each once, in order.
@@ -248,7 +194,7 @@ async fn outlives(fleet: &Fleet, change: impl Future<Output = ()>) {
     let write = async {
         let mut count = 0;
         while !over.get() || count < 30 {
-            post_for_sure(&alice.at(count % 2), chat, &format!("message {count}")).await;
+            alice.at(count % 2).say_for_sure(chat, &format!("message {count}")).await;
             count += 1;
         }
         count
@@ -259,10 +205,10 @@ async fn outlives(fleet: &Fleet, change: impl Future<Output = ()>) {
     };
     let (count, ()) = join(write, change).await;
     let last = alice.say(chat, "that is all").await;
-    let expected = listed(&alice.at(1), chat).await;
+    let expected = alice.at(1).ids_of(chat).await;
     assert_eq!(expected.len(), count + 1, "each is there once");
     for socket in &mut sockets {
-        assert_eq!(heard_until(socket, &last).await, expected);
+        assert_eq!(socket.ids_until(&last).await, expected);
     }
 }
 
@@ -288,7 +234,7 @@ async fn a_read_that_a_frozen_primary_never_answers_is_answered_by_the_next_one(
     let primary = fleet.primary().await;
     fleet.servers.server(primary).and_then(Server::freeze).expect("a frozen primary");
     // The second node has read nothing of the chat yet.
-    assert_eq!(listed(&fleet.bob.at(1), &fleet.chat).await, [id(&kept)]);
+    assert_eq!(fleet.bob.at(1).ids_of(&fleet.chat).await, [id(&kept)]);
 }
 
 /// The slot of the fleet's only chat, by a key of it.
@@ -306,15 +252,18 @@ async fn slot_of_the_chat(servers: &Topology) -> u16 {
 async fn a_chat_moves_with_its_slot_and_its_sockets_stay() {
     let fleet = Fleet::start(Plan::cluster(), |settings| settings).await;
     let slot = slot_of_the_chat(&fleet.servers).await;
+    let asked = "talk_store_redirects_total{reason=\"ask\"}";
+    let paused = async || fleet.nodes[0].metric(asked).await + fleet.nodes[1].metric(asked).await;
     let change = async {
         for _ in 0..3 {
             let owner = fleet.servers.owner_of(slot).await.expect("an owner");
             let primaries = fleet.servers.primaries().await.expect("primaries");
             let to = *primaries.iter().find(|primary| **primary != owner).expect("another primary");
             let moving = fleet.servers.begin_move(slot, to).await.expect("the move begins");
-            // Half of the chat's keys are there, half are here, for longer than a call takes.
+            // Half of the chat's keys are there, half are here, until a call has met that.
+            let before = paused().await;
             moving.carry(2).await.expect("some keys are carried");
-            tokio::time::timeout(Duration::from_millis(300), std::future::pending::<()>()).await.ok();
+            eventually("somebody is told to wait", async || (paused().await > before).then_some(())).await;
             while moving.carry(100).await.expect("the others are carried") > 0 {}
             moving.finish().await.expect("the move ends");
         }

@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::calls::MESSAGES;
+use crate::support::calls::said;
+use crate::support::deployment::nodes_on;
 use crate::support::eventually::eventually;
 use crate::support::proxy::Proxy;
-use crate::support::redis::{RedisServer, new_prefix};
-use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id, outage, text};
+use crate::support::redis::RedisServer;
+use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, id, outage, text};
 
 /// Two nodes on a Redis of their own, with Alice and Bob in a chat.
 struct Pair {
@@ -42,34 +42,7 @@ impl Pair {
 }
 
 fn settings(url: &str) -> HubSettings {
-    let files = format!("file://{}", caretaker::new_dir("files-").display());
-    HubSettings::redis(url, &new_prefix()).set("files.url", files).set("chat.beacon_secs", 1)
-}
-
-fn said(text: &str, chat: &str) -> Value {
-    json!({"chat_id": chat, "type": "normal", "text": text})
-}
-
-/// Posts under a key, again and again, on whichever node answers, until it is acknowledged.
-async fn post_for_sure(agent: &Agent, chat: &str, words: &str) -> Value {
-    let body = said(words, chat);
-    eventually("a message is acknowledged", async || {
-        let call = agent.call(Method::POST, MESSAGES).header("Idempotency-Key", &words.replace(' ', "-"));
-        let answer = call.json(&body).try_send().await.ok()?;
-        (answer.status != 503).then(|| answer.ok())
-    })
-    .await
-}
-
-/// The ids of the next messages heard, up to and including `last`.
-async fn heard_until(socket: &mut Socket, last: &Value) -> Vec<String> {
-    let events = socket.events_until(|event| event["data"]["id"] == last["id"]).await;
-    events.iter().map(|event| id(&event["data"])).collect()
-}
-
-/// The ids of all messages of the chat, oldest first.
-async fn listed(agent: &Agent, chat: &str) -> Vec<String> {
-    agent.messages_of(chat).await.iter().rev().map(id).collect()
+    nodes_on(url).set("chat.beacon_secs", 1)
 }
 
 #[test]
@@ -102,10 +75,10 @@ fn both_nodes_tell_the_same_order_while_both_are_written_to() {
         };
         join_all(writers.iter().map(write)).await;
         let last = alice.say(&chat, "that is all").await;
-        let expected = listed(&bob, &chat).await;
+        let expected = bob.ids_of(&chat).await;
         assert_eq!(expected.len(), 401);
         for socket in &mut sockets {
-            assert_eq!(heard_until(socket, &last).await, expected);
+            assert_eq!(socket.ids_until(&last).await, expected);
         }
     });
 }
@@ -124,10 +97,10 @@ async fn links_cut_amid_traffic_lose_nothing() {
     }
     assert!(cut >= 20, "only {cut} links were there to be cut");
     let last = pair.alice.say(&pair.chat, "that is all").await;
-    let expected = listed(&pair.bob, &pair.chat).await;
+    let expected = pair.bob.ids_of(&pair.chat).await;
     assert_eq!(expected.len(), 801);
     for socket in &mut sockets {
-        assert_eq!(heard_until(socket, &last).await, expected);
+        assert_eq!(socket.ids_until(&last).await, expected);
     }
 }
 
@@ -184,7 +157,7 @@ async fn when_a_node_is_killed_the_other_goes_on() {
         let agent = if writer.is_multiple_of(2) { &alice } else { &bob };
         let mut mine = Vec::new();
         for n in 0..50 {
-            mine.push(id(&post_for_sure(agent, &chat, &format!("{writer}-{n}")).await));
+            mine.push(id(&agent.say_for_sure(&chat, &format!("{writer}-{n}")).await));
             acknowledged.set(acknowledged.get() + 1);
         }
         mine
@@ -195,17 +168,17 @@ async fn when_a_node_is_killed_the_other_goes_on() {
     };
     let (posted, ()) = join(join_all((0..4).map(write)), kill).await;
     let last = bob.at(1).say(&chat, "that is all").await;
-    let expected = listed(&bob.at(1), &chat).await;
+    let expected = bob.at(1).ids_of(&chat).await;
     assert_eq!(expected.len(), 201, "each is there once, though some were sent to both nodes");
     assert_eq!(posted.concat().into_iter().collect::<HashSet<_>>().len(), 200);
-    assert_eq!(heard_until(&mut stays, &last).await, expected);
+    assert_eq!(stays.ids_until(&last).await, expected);
 
     // Who was on the dead node comes to the other from where the connection broke.
     while let crate::support::socket::Received::Frame(_) = dies.receive().await {}
     let mut back = bob.at(1).socket().await;
     back.subscribe_since(&[&bob.topic()], &dies.positions).await;
     let mut heard: Vec<_> = dies.events.iter().map(|event| id(&event["data"])).collect();
-    heard.extend(heard_until(&mut back, &last).await);
+    heard.extend(back.ids_until(&last).await);
     assert_eq!(heard, expected);
 
     pair.nodes[0].start_again().await;
@@ -242,11 +215,11 @@ async fn outlives(pair: &mut Pair, mut sockets: [Socket; 2], end_of_outage: impl
     let mut texts = Vec::new();
     for n in 0..20 {
         let words = format!("afterwards {n}");
-        post_for_sure(&alice, &chat, &words).await;
+        alice.say_for_sure(&chat, &words).await;
         texts.push(words);
     }
     let last = alice.say(&chat, "that is all").await;
-    let expected = listed(&alice, &chat).await;
+    let expected = alice.ids_of(&chat).await;
     for socket in &mut sockets {
         let events = socket.events_until(|event| event["data"]["id"] == last["id"]).await;
         let heard: Vec<_> = events.iter().map(|event| id(&event["data"])).collect();
@@ -326,7 +299,7 @@ async fn a_long_outage_costs_no_socket_and_no_memory() {
         socket.expect_error("INVALID_ARGUMENT").await;
     }
     pair.redis.start_again().await;
-    let after = post_for_sure(&pair.alice, &pair.chat, "afterwards").await;
+    let after = pair.alice.say_for_sure(&pair.chat, "afterwards").await;
     for socket in &mut sockets {
         let events = socket.events_until(|event| event["data"]["id"] == after["id"]).await;
         assert!(events.iter().all(|event| event["data"]["id"] != before["id"]), "what came before was heard before");
@@ -347,7 +320,7 @@ async fn stumbling_amid_writers_loses_and_doubles_nothing() {
         let agent = if writer.is_multiple_of(2) { &alice } else { &bob };
         let mut mine = Vec::new();
         while !done.get() {
-            mine.push(id(&post_for_sure(agent, &chat, &format!("{writer}-{}", mine.len())).await));
+            mine.push(id(&agent.say_for_sure(&chat, &format!("{writer}-{}", mine.len())).await));
         }
         mine
     };
@@ -359,16 +332,16 @@ async fn stumbling_amid_writers_loses_and_doubles_nothing() {
             let answer = alice.post_message(&said("without a key", &chat)).await;
             refused.set(refused.get() + usize::from(answer.status == 503));
             drop(frozen);
-            post_for_sure(&alice, &chat, &format!("stumbled {}", refused.get())).await;
+            alice.say_for_sure(&chat, &format!("stumbled {}", refused.get())).await;
         }
         done.set(true);
     };
     let (posted, ()) = join(join_all((0..4).map(write)), stumble).await;
     assert_eq!(refused.get(), 5, "each time somebody was refused");
-    let last = post_for_sure(&bob, &chat, "that is all").await;
-    let expected = listed(&bob, &chat).await;
+    let last = bob.say_for_sure(&chat, "that is all").await;
+    let expected = bob.ids_of(&chat).await;
     for socket in &mut sockets {
-        assert_eq!(heard_until(socket, &last).await, expected);
+        assert_eq!(socket.ids_until(&last).await, expected);
     }
     let mut places = std::collections::HashMap::new();
     for (place, message) in expected.iter().enumerate() {

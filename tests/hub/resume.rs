@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::support::redis::{RedisServer, new_prefix};
-use crate::support::socket::{Position, Received};
+use crate::support::socket::Position;
 use crate::support::{Agent, HubSettings, Hubs, Socket, TestHub, id, random_id, sorted, text};
 
 type Positions = HashMap<String, Position>;
@@ -110,7 +110,7 @@ async fn a_client_that_comes_and_goes_amid_writers_sees_everything_once(hubs: Hu
     socket.events_until(|event| event["data"]["id"] == marker["id"]).await;
     heard.append(&mut socket.events);
     let heard: Vec<_> = heard.iter().map(|event| id(&event["data"])).collect();
-    let listed: Vec<_> = bob.messages_of(&chat).await.iter().rev().map(id).collect();
+    let listed: Vec<_> = bob.ids_of(&chat).await;
     assert_eq!(heard, listed, "every message once, in the order of the chat");
     assert_eq!(sorted(said.concat()), sorted(listed[..listed.len() - 1].iter().cloned()));
 }
@@ -238,7 +238,7 @@ async fn from_the_cursor_that_rest_gave_nothing_is_missed(hubs: Hubs) {
     let reader = async {
         for _ in 0..10 {
             let start = head(&bob, &chat).await;
-            let mut known: Vec<_> = bob.messages_of(&chat).await.iter().rev().map(id).collect();
+            let mut known: Vec<_> = bob.ids_of(&chat).await;
             let (mut socket, chats) = back(&bob, &named(&chat, start)).await;
             assert_eq!(chats[&chat]["recovered"], json!(true), "{chats}");
             for _ in 0..10 {
@@ -247,7 +247,7 @@ async fn from_the_cursor_that_rest_gave_nothing_is_missed(hubs: Hubs) {
                     known.push(message);
                 }
             }
-            let listed: Vec<_> = bob.messages_of(&chat).await.iter().rev().map(id).collect();
+            let listed: Vec<_> = bob.ids_of(&chat).await;
             assert_eq!(known, listed[..known.len()], "what was listed and what came after it are all there is");
         }
         done.set(true);
@@ -372,8 +372,7 @@ async fn a_live_client_is_told_that_the_history_was_rewritten_under_it() {
         world.rewind().await;
         world.write_anew(anew).await;
         // New events may come first only if they follow what the client saw, which they do not.
-        let Received::Frame(frame) = live.receive().await else { panic!("the connection ended") };
-        assert_eq!((text(&frame, "type"), text(&frame, "reason")), ("resync", "rewritten"), "{frame}");
+        let frame = live.expect_resync().await;
         assert_eq!(text(&frame, "chat_id"), world.chat);
         assert!(frame["seq"].as_u64().unwrap() <= world.kept.seq + anew as u64, "{frame}");
         // From the position in the frame the socket goes on without a hole.

@@ -4,10 +4,10 @@
 use redis::{Commands, Connection};
 use serde_json::{Value, json};
 
+use crate::support::deployment::nodes_on;
 use crate::support::proxy::Proxy;
-use crate::support::redis::{RedisServer, new_prefix};
-use crate::support::socket::Received;
-use crate::support::{Agent, Deployment, HubSettings, Hubs, Socket, TestHub, caretaker, id, text};
+use crate::support::redis::RedisServer;
+use crate::support::{Agent, Deployment, Hubs, TestHub, id};
 
 /// Two nodes on a Redis of their own; the second is deaf while its wire loses what is published.
 struct World {
@@ -24,10 +24,8 @@ impl World {
     async fn begin() -> Self {
         let redis = RedisServer::start().await;
         let wire = Proxy::to(&redis.url()).await;
-        let files = format!("file://{}", caretaker::new_dir("files-").display());
         // Nobody looks by itself while the test lasts.
-        let settings =
-            HubSettings::redis(&redis.url(), &new_prefix()).set("files.url", files).set("chat.beacon_secs", 600);
+        let settings = nodes_on(&redis.url()).set("chat.beacon_secs", 600);
         let first = TestHub::start(settings.clone()).await;
         let nodes = vec![first, TestHub::start(settings.set("store.url", wire.url())).await];
         let [alice, bob] = Hubs::new(Deployment::TwoNodes, &nodes).agents(["Alice", "Bob"]).await;
@@ -62,15 +60,6 @@ impl World {
     }
 }
 
-async fn expect_resync(socket: &mut Socket) {
-    let Received::Frame(frame) = socket.receive().await else { panic!("the connection ended") };
-    assert_eq!((text(&frame, "type"), text(&frame, "reason")), ("resync", "rewritten"), "{frame}");
-}
-
-async fn listed(agent: &Agent, chat: &str) -> Vec<String> {
-    agent.messages_of(chat).await.iter().rev().map(id).collect()
-}
-
 fn ids(messages: &[&Value]) -> Vec<String> {
     messages.iter().map(|message| id(message)).collect()
 }
@@ -92,7 +81,7 @@ async fn a_node_that_writes_onto_a_history_it_does_not_know_notices_and_tells() 
     assert_eq!(first["seq"], lost["seq"], "the number is given out again");
     let second = alice.at(1).say(chat, "from the node that heard nothing").await;
     for socket in &mut live {
-        expect_resync(socket).await;
+        socket.expect_resync().await;
     }
     world.wire.lose(false);
     let last = alice.at(0).say(chat, "last").await;
@@ -100,7 +89,7 @@ async fn a_node_that_writes_onto_a_history_it_does_not_know_notices_and_tells() 
         socket.events_until(|event| event["data"]["id"] == last["id"]).await;
     }
     for node in 0..2 {
-        assert_eq!(listed(&alice.at(node), chat).await, ids(&[&kept, &first, &second, &last]));
+        assert_eq!(alice.at(node).ids_of(chat).await, ids(&[&kept, &first, &second, &last]));
     }
 }
 
@@ -119,8 +108,8 @@ async fn an_event_that_follows_what_a_node_does_not_know_is_not_taken_for_the_ne
     world.wire.lose(false);
     let second = alice.at(0).say(chat, "by its number it is next").await;
     assert_eq!(second["seq"], json!(lost["seq"].as_u64().unwrap() + 1));
-    expect_resync(&mut live).await;
+    live.expect_resync().await;
     let last = alice.at(0).say(chat, "last").await;
     live.events_until(|event| event["data"]["id"] == last["id"]).await;
-    assert_eq!(listed(&alice.at(1), chat).await, ids(&[&kept, &first, &second, &last]));
+    assert_eq!(alice.at(1).ids_of(chat).await, ids(&[&kept, &first, &second, &last]));
 }

@@ -3,61 +3,25 @@
 //! Below it, what only this body promises: waiting for its server, outages, the layout's version,
 //! and that a deleted text is in no key.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros};
 use talk_hub::store::redis::{self as body, RedisSettings};
 use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
+use talk_load::rig::redis::{Options, Server};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::suite::{Body, PATIENCE, POLL_EVERY, Stage, entry, said};
 
-/// A redis-server of our own, which ends with us: its shell waits for the end of our pipe.
-pub struct Server {
-    shell: Child,
-    port: u16,
+/// A server without compressed texts, so that a deleted one would be found in its keys.
+pub async fn server_of_our_own() -> Server {
+    Server::start(Options::new().line("rdbcompression no")).await.unwrap()
 }
 
-impl Server {
-    pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::start_on(port)
-    }
-
-    fn start_on(port: u16) -> Self {
-        let run = format!(
-            "exec 2>/dev/null; dir=$(mktemp -d); redis-server --port {port} --bind 127.0.0.1 --save '' --appendonly no \
-             --rdbcompression no --dir $dir >/dev/null & server=$!; cat >/dev/null; kill -9 $server; \
-             wait $server; rm -rf $dir"
-        );
-        let shell = Command::new("sh").args(["-c", &run]).stdin(Stdio::piped()).spawn().unwrap();
-        let server = Self { shell, port };
-        let patience = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < patience, "is redis-server installed?");
-            std::thread::yield_now();
-        }
-        server
-    }
-
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    /// Kills the server, and with it all that it held.
-    fn stop(mut self) -> u16 {
-        drop(self.shell.stdin.take());
-        self.shell.wait().unwrap();
-        self.port
-    }
-}
-
-fn shared() -> &'static Server {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(Server::start)
+async fn shared() -> &'static Server {
+    static SERVER: OnceCell<Server> = OnceCell::const_new();
+    SERVER.get_or_init(server_of_our_own).await
 }
 
 /// A prefix of its own on a server.
@@ -76,7 +40,7 @@ impl Prefix {
 
 impl Body for Prefix {
     async fn fresh() -> Self {
-        Self::on(shared())
+        Self::on(shared().await)
     }
 
     async fn open(&self) -> Opened {
@@ -152,7 +116,7 @@ async fn a_deleted_text_is_in_no_key() {
     let secret = Uuid::new_v4().to_string();
     let message = talk.say(&secret).await;
     talk.say("after").await;
-    let mut connection = Prefix::on(shared()).connection().await;
+    let mut connection = Prefix::on(shared().await).connection().await;
     assert!(holds(&mut connection, secret.as_bytes()).await, "the test cannot find what is there");
     talk.delete(&message).await;
     assert!(!holds(&mut connection, secret.as_bytes()).await);
@@ -182,19 +146,20 @@ async fn another_layout_is_refused_by_its_version() {
 
 #[tokio::test]
 async fn a_hub_waits_for_the_server_it_starts_before() {
-    let port = Server::start().stop();
-    let settings = RedisSettings::new(format!("redis://127.0.0.1:{port}"), "early:");
+    let away = server_of_our_own().await;
+    away.kill().unwrap();
+    let settings = RedisSettings::new(away.url(), "early:");
     let mut opening = tokio::spawn(async move { body::open(&settings).await.map(|opened| opened.store) });
     let early = tokio::time::timeout(Duration::from_millis(200), &mut opening).await;
     assert!(early.is_err(), "opened without a server");
-    let _server = Server::start_on(port);
+    away.start_again().await.unwrap();
     let store = tokio::time::timeout(PATIENCE, opening).await.unwrap().unwrap().unwrap();
     assert!(store.log.now(talk_hub::model::ChatKey(1)).await.unwrap() > Micros::ZERO);
 }
 
 #[tokio::test]
 async fn refused_credentials_end_the_start() {
-    let url = shared().url().replace("redis://", "redis://nobody:wrong@");
+    let url = shared().await.url().replace("redis://", "redis://nobody:wrong@");
     let Err(error) = body::open(&RedisSettings::new(url, "p:")).await else { panic!("opened") };
     assert!(!error.to_string().contains("wrong@"), "{error}");
 }
@@ -217,14 +182,14 @@ async fn again(heard: &mut tokio::sync::mpsc::Receiver<Heard>) -> Vec<Channel> {
 
 #[tokio::test]
 async fn an_outage_is_told_and_ends_by_itself() {
-    let server = Server::start();
+    let server = server_of_our_own().await;
     let settings = RedisSettings { wait_ms: 300, beat_ms: 100, ..RedisSettings::new(server.url(), "outage:") };
     let Opened { store, mut heard, close, .. } = body::open(&settings).await.unwrap();
     let customer = CustomerId::random();
     store.link.watch(vec![Channel::Customer(customer)]).await;
     assert!(store.link.healthy().await);
 
-    let port = server.stop();
+    server.kill().unwrap();
     while store.link.healthy().await {
         tokio::time::sleep(POLL_EVERY).await;
     }
@@ -237,7 +202,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
     let late = CustomerId::random();
     store.link.watch(vec![Channel::Customer(late)]).await;
 
-    let _server = Server::start_on(port);
+    server.start_again().await.unwrap();
     let back = again(&mut heard).await;
     assert!(back.contains(&Channel::Customer(customer)) && back.contains(&Channel::Customer(late)), "{back:?}");
     let agents = [AgentId::random()];
@@ -256,7 +221,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
 
 #[tokio::test]
 async fn a_slow_hub_loses_the_link_and_not_its_memory() {
-    let server = Server::start();
+    let server = server_of_our_own().await;
     let settings = RedisSettings { heard_max: 4, link_queue_max: 8, ..RedisSettings::new(server.url(), "slow:") };
     let Opened { store, mut heard, close, .. } = body::open(&settings).await.unwrap();
     let customer = CustomerId::random();
@@ -286,7 +251,7 @@ async fn a_slow_hub_loses_the_link_and_not_its_memory() {
 /// A commit whose connection dies has an unknown outcome; the same commit again settles it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_commit_is_made_once_while_connections_are_cut() {
-    let server = Server::start();
+    let server = server_of_our_own().await;
     let settings = RedisSettings { wait_ms: 5_000, ..RedisSettings::new(server.url(), "cut:") };
     let Opened { store, heard, close, .. } = body::open(&settings).await.unwrap();
     let stage = Stage { body: Prefix(settings), store, close, heard };

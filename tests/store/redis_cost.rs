@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros, Owner, Post};
 use talk_hub::store::redis::RedisSettings;
 use talk_hub::store::{Commit, Page, Scope, Side};
+use talk_load::rig::redis::Server;
 
-use crate::redis::{Prefix, Server};
+use crate::redis::{Prefix, server_of_our_own};
 use crate::suite::{Body, Stage, Talk, entry, said};
 
 /// A server of its own for each measurement.
@@ -21,7 +22,7 @@ struct Alone(Prefix, #[expect(dead_code, reason = "lives as long as the place")]
 
 impl Body for Alone {
     async fn fresh() -> Self {
-        let server = Server::start();
+        let server = server_of_our_own().await;
         let settings = RedisSettings::new(server.url(), "talk:");
         Self(Prefix(settings), server)
     }

@@ -1,9 +1,10 @@
 //! What nodes are told over the channels: one message per commit, one per notice.
 //!
 //! A commit is `version(1) nonce(8) event*`, with the nonce of the entry before it (zero before the
-//! first): who hears it knows whether it belongs behind what was heard before. An event is `at(8) length(4) entry flag(1)`, and with flag 1
-//! `at(8) length(4) entry length(4) overlay replies(4)` of the older message that it changed, as
-//! that is now: who hears it needs no read. `commit.lua` writes it.
+//! first): who hears it knows whether it belongs behind what was heard before. An event is
+//! `at(8) length(4) entry flag(1)`, and with flag 1 `at(8) length(4) entry length(4) overlay
+//! replies(4)` of the older message that it changed, as that is now: who hears it needs no read.
+//! `commit.lua` writes it.
 //!
 //! A notice is `number(8) version(1) kind(1) payload`; the script puts the number in front.
 

@@ -12,8 +12,8 @@ use redis::aio::ConnectionLike;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::sync::{mpsc, watch};
 
+use super::doubts::Doubts;
 use super::durability::{Level, Means};
-use super::servers::Doubt;
 use crate::settings::Durability;
 use crate::store::StoreError;
 
@@ -59,7 +59,7 @@ pub(crate) struct Greeting {
     /// Host and port, for the log.
     pub(crate) server: String,
     pub(crate) level: Level,
-    pub(crate) doubts: mpsc::Sender<Doubt>,
+    pub(crate) doubts: Doubts,
     /// Whether the store has been in use.
     pub(crate) admitted: watch::Receiver<bool>,
     /// Where it is told that the hub cannot run.
@@ -76,12 +76,6 @@ pub(crate) struct Told {
 }
 
 impl Greeting {
-    /// Has the map looked at again.
-    pub(crate) fn doubt(&self) {
-        // Full: it is being looked at.
-        let _ = self.doubts.try_send(Doubt::Stale);
-    }
-
     /// Ends the hub if it has only just begun and this cannot become right.
     pub(crate) fn refused(&self, unfit: &Unfit) {
         if unfit.is_final() && !*self.admitted.borrow() {

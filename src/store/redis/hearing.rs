@@ -11,11 +11,11 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
+use super::doubts::Doubts;
 use super::ear::Ear;
 use super::keys::Keys;
 use super::link::{self, Keeper};
 use super::node::Node;
-use super::servers::Doubt;
 use super::slots::{Map, slot};
 use crate::store::{Channel, Heard};
 use crate::telemetry::metric;
@@ -28,7 +28,7 @@ pub(crate) struct Hearing {
     pub(crate) keys: Keys,
     pub(crate) heard: mpsc::Sender<Heard>,
     pub(crate) bounds: link::Bounds,
-    pub(crate) doubts: mpsc::Sender<Doubt>,
+    pub(crate) doubts: Doubts,
     /// Whether channels belong to slots, as in a cluster.
     pub(crate) sharded: bool,
 }
@@ -51,7 +51,7 @@ impl Hearing {
         keys: Keys,
         heard: mpsc::Sender<Heard>,
         bounds: link::Bounds,
-        doubts: mpsc::Sender<Doubt>,
+        doubts: Doubts,
         sharded: bool,
     ) -> Self {
         // Where chats stand concerns every node.

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::backoff::Backoff;
+use super::doubts::Doubt;
 use super::durability::{self, Assurance, Means};
 use super::greeting::{Greeting, Unfit};
 use super::scripts::Source;
@@ -215,7 +216,7 @@ impl Keeper {
                     drop(Connection::take(pooled));
                 }
                 Err(unfit) => {
-                    self.greeting.doubt();
+                    self.greeting.doubts.tell(Doubt::Stale);
                     if tells(failures) {
                         let server = &self.greeting.server;
                         tracing::warn!(%server, failures, error = %unfit, "no connection to redis");

@@ -21,12 +21,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::backoff::Backoff;
 use super::body::{Body, decoded};
+use super::doubts::Doubt;
 use super::ear::{Change, Ear, Waiter};
 use super::envelope;
 use super::hearing::Hearing;
 use super::keys::Keys;
 use super::lanes::{Ask, tells};
-use super::servers::{Again, Doubt, Way};
+use super::servers::{Again, Way};
 use super::wire::{Loss, Refused, Wire};
 use crate::model::CustomerId;
 use crate::sabotage::{Safeguard, off};
@@ -162,8 +163,7 @@ impl Keeper {
     }
 
     fn doubt(&self) {
-        // Full: the map is being looked at.
-        let _ = self.hearing.doubts.try_send(Doubt::Stale);
+        self.hearing.doubts.tell(Doubt::Stale);
     }
 
     /// Subscribes, says that all is heard again, and keeps it so; returns when it is not.
@@ -221,9 +221,7 @@ impl Keeper {
             }
         }
         for (slot, to) in moved {
-            let doubt = Doubt::Moved { slot, to: to.to_owned(), said_by: self.host.clone() };
-            // Full: the map is being looked at.
-            let _ = self.hearing.doubts.try_send(doubt);
+            self.hearing.doubts.tell(Doubt::Moved { slot, to: to.to_owned(), said_by: self.host.clone() });
         }
         if !refused.is_empty() {
             self.doubt();
@@ -290,12 +288,29 @@ async fn read(
     if heard.send(Heard::Again(channels)).await.is_err() {
         return;
     }
+    let mut waiting = Waiting(0);
     while let Some(message) = pushes.recv().await {
-        metrics::gauge!(metric::LINK_WAITING).set(pushes.len() as f64);
+        waiting.are(pushes.len());
         let Some(news) = understood(&keys, &message) else { continue };
         if heard.send(news).await.is_err() {
             return;
         }
+    }
+}
+
+/// This link's part of the messages that wait for the hub; there can be several links.
+struct Waiting(usize);
+
+impl Waiting {
+    fn are(&mut self, count: usize) {
+        let before = std::mem::replace(&mut self.0, count);
+        metrics::gauge!(metric::LINK_WAITING).increment(count as f64 - before as f64);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.are(0);
     }
 }
 

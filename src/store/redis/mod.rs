@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::address::{Address, Topology};
 use self::backoff::Backoff;
 use self::body::Body;
+use self::doubts::Doubts;
 use self::durability::Level;
 use self::hearing::Hearing;
 use self::keys::Keys;
@@ -38,6 +39,7 @@ mod body;
 mod chat_index;
 mod chat_log;
 mod commit;
+mod doubts;
 mod durability;
 mod ear;
 mod envelope;
@@ -57,8 +59,6 @@ mod wire;
 
 /// The layout that this hub reads and writes.
 const SCHEMA: &str = "1";
-/// Doubts about the map that wait to be looked at; more are as good as these.
-const DOUBTS_MAX: usize = 64;
 
 /// Where Redis is, and the bounds of how it is used.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
@@ -248,7 +248,7 @@ struct Built {
 async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mpsc::Sender<()>) -> Result<Built> {
     let runtime = tokio::runtime::Handle::current();
     let sharded = address.topology == Topology::Cluster;
-    let (doubts, doubted) = mpsc::channel(DOUBTS_MAX);
+    let (doubts, doubted) = Doubts::channel();
     let (admit, admitted) = watch::channel(false);
     let (map, mapped) = watch::channel(Arc::new(Map::default()));
     let (told, mut fatal) = mpsc::channel(1);

@@ -70,8 +70,8 @@ scripts! {
     // Those of a chat's log: with the part that they share in front.
     "@LOG@" { commit, page, pick, replies, events }
     "" {
-        load, assure, rows, announce, forget, sweep, bury, claim_pair, claim_key, notify, insert, replace, remove, claim_name,
-        drop_name,
+        load, assure, rows, announce, forget, sweep, bury, claim_pair, claim_key, notify, insert, replace, remove,
+        claim_name, drop_name,
     }
 }
 

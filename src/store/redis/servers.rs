@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use redis::{RedisError, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::backoff::Backoff;
+use super::doubts::{Doubt, Doubts};
 use super::lanes::{Ask, Done, Fate, Lane, Open, fate};
 use super::node::Node;
 use super::slots::{Map, slot};
@@ -54,24 +55,15 @@ pub(crate) enum Again {
     Never,
 }
 
-/// What made somebody doubt the map.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Doubt {
-    /// A server said that the slot is another's now: where, host and port, and who said it.
-    Moved { slot: u16, to: String, said_by: String },
-    /// The map may be out of date: a server is gone, refused, or is not what it was.
-    Stale,
-}
-
 /// The servers, for everybody to share.
 #[derive(Clone)]
 pub(crate) struct Servers {
-    pub(crate) map: watch::Receiver<Arc<Map>>,
+    map: watch::Receiver<Arc<Map>>,
     /// Goes up to true once the data there is known to be ours.
     pub(crate) admitted: watch::Receiver<bool>,
-    pub(crate) doubts: mpsc::Sender<Doubt>,
+    doubts: Doubts,
     pub(crate) wait: Duration,
-    pub(crate) refused: Backoff,
+    refused: Backoff,
     turn: Arc<AtomicUsize>,
 }
 
@@ -86,17 +78,11 @@ impl Servers {
     pub(crate) fn new(
         map: watch::Receiver<Arc<Map>>,
         admitted: watch::Receiver<bool>,
-        doubts: mpsc::Sender<Doubt>,
+        doubts: Doubts,
         wait: Duration,
         refused: Backoff,
     ) -> Self {
         Self { map, admitted, doubts, wait, refused, turn: Arc::default() }
-    }
-
-    /// Has the map looked at again, some time soon.
-    pub(crate) fn doubt(&self, doubt: Doubt) {
-        // Full: it is being looked at.
-        let _ = self.doubts.try_send(doubt);
     }
 
     /// Asks, and waits for the answer for at most `wait_ms`.
@@ -127,7 +113,7 @@ impl Servers {
         let (mut broken, mut refusals) = (Broken::default(), 0);
         loop {
             let Ok(found) = timeout_at(deadline, self.lane(way, &broken)).await else {
-                self.doubt(Doubt::Stale);
+                self.doubts.tell(Doubt::Stale);
                 return Err(StoreError::Unavailable("no connection to redis".to_owned()));
             };
             let (node, open) = found?;
@@ -149,7 +135,7 @@ impl Servers {
                     // A call that came late gives no verdict on the connection.
                     if sent.elapsed() * 2 > self.wait {
                         lane.broke(open.generation);
-                        self.doubt(Doubt::Stale);
+                        self.doubts.tell(Doubt::Stale);
                     }
                     return Err(StoreError::Unavailable("no answer from redis in time".to_owned()));
                 }
@@ -159,9 +145,9 @@ impl Servers {
                     metrics::counter!(metric::STORE_REDIRECTS, "reason" => reason).increment(1);
                     match error.redirect_node() {
                         Some((to, slot)) if reason == "moved" => {
-                            self.doubt(Doubt::Moved { slot, to: to.to_owned(), said_by: node.place.0.clone() });
+                            self.doubts.tell(Doubt::Moved { slot, to: to.to_owned(), said_by: node.place.0.clone() });
                         }
-                        _ => self.doubt(Doubt::Stale),
+                        _ => self.doubts.tell(Doubt::Stale),
                     }
                     if reason == "readonly" {
                         lane.broke(open.generation);
@@ -176,7 +162,7 @@ impl Servers {
                 }
                 Fate::Unknown => {
                     lane.broke(open.generation);
-                    self.doubt(Doubt::Stale);
+                    self.doubts.tell(Doubt::Stale);
                     broken = Broken { node: node.id, generation: open.generation };
                     if again == Again::Never {
                         return Err(StoreError::Unavailable(format!("connection to redis lost: {error}")));

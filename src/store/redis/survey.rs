@@ -17,12 +17,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::address::{Address, Place, Topology, place};
+use super::doubts::{Doubt, Doubts};
 use super::durability::Level;
 use super::greeting::{Greeting, Told};
 use super::hearing::Hearing;
 use super::lanes::{Bounds, tells};
 use super::node::Node;
-use super::servers::Doubt;
 use super::slots::Map;
 use crate::store::{Result, StoreError};
 use crate::telemetry::metric;
@@ -49,7 +49,7 @@ pub(crate) struct Survey {
     pub(crate) map: watch::Sender<Arc<Map>>,
     pub(crate) doubted: mpsc::Receiver<Doubt>,
     /// For the lanes of the servers that are found.
-    pub(crate) doubts: mpsc::Sender<Doubt>,
+    pub(crate) doubts: Doubts,
     pub(crate) admitted: watch::Receiver<bool>,
     pub(crate) fatal: mpsc::Sender<StoreError>,
     pub(crate) hearing: Arc<Hearing>,
@@ -288,7 +288,7 @@ async fn gather<T>(mut asked: FuturesUnordered<impl Future<Output = Option<T>>>)
 }
 
 /// Listens to a sentinel for a change of the primary, so that it is not only noticed at the next look.
-async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: mpsc::Sender<Doubt>) {
+async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: Doubts) {
     let mut failures = 0;
     loop {
         failures += 1;
@@ -299,8 +299,7 @@ async fn listen(info: redis::ConnectionInfo, bounds: Bounds, doubts: mpsc::Sende
             failures = 1;
             let mut news = link.on_message();
             while news.next().await.is_some() {
-                // Full: it is being looked at.
-                let _ = doubts.try_send(Doubt::Stale);
+                doubts.tell(Doubt::Stale);
             }
         }
         sleep(bounds.backoff.jittered(failures)).await;

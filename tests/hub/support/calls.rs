@@ -6,6 +6,7 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client};
+use super::eventually::eventually;
 use super::people::Agent;
 
 pub(crate) const CHATS: &str = "/v1.0/service_agents/talk_chats";
@@ -15,6 +16,11 @@ pub(crate) const FILES: &str = "/v1.0/service_agents/files";
 pub(crate) const AGENTS: &str = "/v1.0/agents";
 pub(crate) const ACCESSKEYS: &str = "/v1.0/accesskeys";
 pub(crate) const ME: &str = "/v1.0/service_agents/me";
+
+/// The body of a post of a text.
+pub(crate) fn said(text: &str, chat: &str) -> Value {
+    json!({"chat_id": chat, "type": "normal", "text": text})
+}
 
 /// Chats.
 impl Client {
@@ -171,7 +177,18 @@ impl Client {
 
     /// Posts a text; the message.
     pub(crate) async fn say(&self, chat: &str, text: &str) -> Value {
-        self.post_message(&json!({"chat_id": chat, "type": "normal", "text": text})).await.ok()
+        self.post_message(&said(text, chat)).await.ok()
+    }
+
+    /// Posts a text under a key, again and again, on whichever node answers, until it is acknowledged; the message.
+    pub(crate) async fn say_for_sure(&self, chat: &str, text: &str) -> Value {
+        let body = said(text, chat);
+        eventually("a message is acknowledged", async || {
+            let call = self.call(Method::POST, MESSAGES).header("Idempotency-Key", &text.replace(' ', "-"));
+            let answer = call.json(&body).try_send().await.ok()?;
+            (answer.status != 503).then(|| answer.ok())
+        })
+        .await
     }
 
     /// Posts a text in answer to a message; the reply.
@@ -183,6 +200,11 @@ impl Client {
     /// All messages of a chat, newest first.
     pub(crate) async fn messages_of(&self, chat: &str) -> Vec<Value> {
         self.walk(MESSAGES, &[("chat_id", chat)], 100).await
+    }
+
+    /// The ids of all messages of a chat, oldest first.
+    pub(crate) async fn ids_of(&self, chat: &str) -> Vec<String> {
+        self.messages_of(chat).await.iter().rev().map(super::id).collect()
     }
 
     /// The participant record of an agent in a chat.

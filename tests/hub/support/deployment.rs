@@ -1,5 +1,5 @@
 //! The same test over every way to run the hub: one process on a directory, two on one Redis, two on a Redis Cluster; and,
-//! for tests that ask for it, one on Redis, or two on a Redis under Sentinel.
+//! for tests that ask for it, one on Redis. Whoever breaks servers starts their own: see `fleet`.
 
 use talk_load::rig::Topology;
 use talk_load::rig::topology::Plan;
@@ -14,8 +14,6 @@ pub(crate) enum Deployment {
     Embedded,
     Redis,
     TwoNodes,
-    /// Two nodes on a primary with replicas and Sentinels.
-    Sentinel,
     /// Two nodes on a Cluster.
     Cluster,
 }
@@ -72,13 +70,11 @@ impl Deployment {
         static EMBEDDED: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         static REDIS: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         static TWO_NODES: OnceCell<Vec<TestHub>> = OnceCell::const_new();
-        static SENTINEL: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         static CLUSTER: OnceCell<Vec<TestHub>> = OnceCell::const_new();
         let shared = match self {
             Self::Embedded => &EMBEDDED,
             Self::Redis => &REDIS,
             Self::TwoNodes => &TWO_NODES,
-            Self::Sentinel => &SENTINEL,
             Self::Cluster => &CLUSTER,
         };
         Hubs::new(self, shared.get_or_init(|| self.start(|settings| settings)).await)
@@ -90,7 +86,7 @@ impl Deployment {
             Self::Embedded => (HubSettings::embedded(), 1),
             Self::Redis => (HubSettings::redis(&redis::shared_url().await, &redis::new_prefix()), 1),
             Self::TwoNodes => (nodes_on(&redis::shared_url().await), 2),
-            Self::Sentinel | Self::Cluster => (nodes_on(&self.topology().await.url()), 2),
+            Self::Cluster => (nodes_on(&cluster().await.url()), 2),
         };
         let mut hubs = Vec::new();
         for _ in 0..count {
@@ -98,22 +94,17 @@ impl Deployment {
         }
         hubs
     }
+}
 
-    /// The servers that all tests of this process share, started on first use. Whoever breaks some starts their own.
-    async fn topology(self) -> &'static Topology {
-        static SENTINEL: OnceCell<Topology> = OnceCell::const_new();
-        static CLUSTER: OnceCell<Topology> = OnceCell::const_new();
-        let (shared, plan) = match self {
-            Self::Cluster => (&CLUSTER, Plan::cluster()),
-            _ => (&SENTINEL, Plan::sentinel()),
-        };
-        let start = async || Topology::start(plan).await.unwrap_or_else(|error| panic!("no topology: {error}"));
-        shared.get_or_init(start).await
-    }
+/// The Cluster that all tests of this process share, started on first use. Whoever breaks one starts their own.
+async fn cluster() -> &'static Topology {
+    static CLUSTER: OnceCell<Topology> = OnceCell::const_new();
+    let start = async || Topology::start(Plan::cluster()).await.unwrap_or_else(|error| panic!("no cluster: {error}"));
+    CLUSTER.get_or_init(start).await
 }
 
 /// The settings of nodes of one hub, which also share their files.
-fn nodes_on(url: &str) -> HubSettings {
+pub(crate) fn nodes_on(url: &str) -> HubSettings {
     let files = format!("file://{}", caretaker::new_dir("files-").display());
     HubSettings::redis(url, &redis::new_prefix()).set("files.url", files)
 }

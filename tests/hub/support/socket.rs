@@ -204,6 +204,19 @@ impl Socket {
         }
     }
 
+    /// The ids of what the events are about, up to and including this message.
+    pub(crate) async fn ids_until(&mut self, last: &Value) -> Vec<String> {
+        let events = self.events_until(|event| event["data"]["id"] == last["id"]).await;
+        events.iter().map(|event| super::id(&event["data"])).collect()
+    }
+
+    /// The next frame, a resync because the history is another one.
+    pub(crate) async fn expect_resync(&mut self) -> Value {
+        let frame = self.frame().await;
+        assert_eq!((&frame["type"], &frame["reason"]), (&json!("resync"), &json!("rewritten")), "{frame}");
+        frame
+    }
+
     /// The next frame, which must be an error with this reason.
     pub(crate) async fn expect_error(&mut self, reason: &str) -> Value {
         let frame = self.frame().await;

@@ -40,7 +40,8 @@ if chat then
   previous = string.sub(head, 14, 21)
 end
 
--- Calls `each` with the place of every entry and with every change of it.
+-- Calls `entry` with every entry, and `change` with every letter of its changes and the place of the
+-- letter's arguments.
 local function walk(entry, change)
   local i = FIRST
   while i < #ARGV do
@@ -55,11 +56,12 @@ local function walk(entry, change)
   end
 end
 
+local count = 0
+walk(function() count = count + 1 end, function() end)
+
 -- The entries of an earlier attempt: from the one of this nonce on, as many as there are here. On the
 -- way back it passes the newest entry that the caller knows: `false` when that is another one.
 local function earlier(after, nonce)
-  local count = 0
-  walk(function() count = count + 1 end, function() end)
   local later, number, least = {}, seq, after + 1
   if known and known <= seq then least = math.min(least, known) end
   local n, upto = segment_of_seq(seq), '+'
@@ -94,8 +96,7 @@ local function remembered()
   local at = redis.call('ZSCORE', base .. 'k', nonce)
   local time = redis.call('TIME')
   if not at or tonumber(at) < (time[1] - KEPT) * 1000000 then return end
-  local answer, left = { 'R' }, 0
-  walk(function() left = left + 1 end, function() end)
+  local answer, left = { 'R' }, count
   local n, from = segment_of(tonumber(at)), id_of(tonumber(at))
   while left > 0 do
     local rows = redis.call('XRANGE', segment_key(n), from, '+', 'COUNT', left)
@@ -116,7 +117,8 @@ if chat and (keyed or known or ARGV[3] ~= '') then
     -- A history that does not reach so far, or has something else there, is not what the caller saw.
     if seq < math.max(after, known or 0) then return { 'C' } end
     if known == seq then
-      if string.sub(head, 14, 21) ~= proof then return { 'C' } end
+      if previous ~= proof then return { 'C' } end
+      -- Proved: `earlier` need not pass it.
       known = nil
     end
     made = earlier(after, nonce)
