@@ -4,13 +4,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Arbiter;
-use actix_web::dev::{Extensions, Server, ServerHandle};
+use actix_server::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,11 +29,12 @@ use crate::http::api::{self, ApiText};
 use crate::http::files::{FileDesk, Membership};
 use crate::http::health::Vitals;
 use crate::http::request_id::stamp;
+use crate::http::server;
 use crate::http::ws::OfThisWorker;
 use crate::model::{Caller, ChatId};
 use crate::people::{People, SetupError};
 use crate::sabotage::{Safeguard, off, taken_out};
-use crate::session::{Admission, Line, Lists, Shared, Switchboard};
+use crate::session::{Admission, Lists, Seats, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{StoreError, opening};
 use crate::telemetry::{Metrics, TelemetryError, check_open_files, metric};
@@ -41,8 +42,6 @@ use crate::wire::{ApiError, Reason};
 
 /// Deliveries that wait at one worker's desk. Workers never wait for sockets, so this is a breath.
 const DESK_DELIVERIES_MAX: usize = 16_384;
-/// Seconds that answers under way have to be finished at a stop.
-const FINISH_SECS: u64 = 5;
 
 /// Why the hub does not run.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +131,7 @@ impl Hub {
         let chats = Chats::new(deps, arbiters);
         let shared = Arc::new(Shared {
             admission: Admission::new(&limits),
+            seats: Seats::new(limits.connections_max),
             lists: Lists::new(&store, limits.followed_chats_max),
             chats: chats.clone(),
             ear,
@@ -139,7 +139,6 @@ impl Hub {
             limits,
             ping: Duration::from_secs(settings.server.ping_secs),
             idle: Duration::from_secs(settings.server.idle_secs),
-            connections: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         });
         let leaving = Arc::clone(&shared);
@@ -229,7 +228,7 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, leaving: L
     }
     let drained = async {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
-        while shared.connections.load(Ordering::Acquire) > 0 {
+        while shared.seats.taken() > 0 {
             tick.tick().await;
         }
         // The last close frames are on their way.
@@ -237,7 +236,7 @@ async fn leave(handle: &ServerHandle, desks: &Desks, shared: &Shared, leaving: L
     };
     // Whoever has not gone by then is cut off.
     if tokio::time::timeout(over + Duration::from_secs(1), drained).await.is_err() {
-        let left = shared.connections.load(Ordering::Acquire);
+        let left = shared.seats.taken();
         metrics::counter!(metric::DRAIN_CUTS).increment(left as u64);
         tracing::warn!(left, "drain over, cutting the connections that are left; their clients did not take the close");
     }
@@ -281,41 +280,22 @@ struct Rooms {
 
 fn serve(settings: &Settings, rooms: Rooms) -> Result<(Server, SocketAddr), HubError> {
     let text = web::Data::new(ApiText::write()?);
-    let server = HttpServer::new(move || {
+    let bound = server::serve(&settings.server, move || {
         let (desk, deliveries) = rooms.desks.open(DESK_DELIVERIES_MAX);
         let switchboard = Switchboard::open(Arc::clone(&rooms.shared), desk, deliveries);
-        App::new()
-            .app_data(rooms.state.clone())
-            .app_data(rooms.files.clone())
-            .app_data(rooms.vitals.clone())
-            .app_data(text.clone())
-            .app_data(OfThisWorker(switchboard))
-            .configure(api::routes)
-            .wrap(Compress::default())
-            .wrap(from_fn(stamp))
+        let (rooms, text, its) = (rooms.clone(), text.clone(), switchboard.clone());
+        let app = move || {
+            App::new()
+                .app_data(rooms.state.clone())
+                .app_data(rooms.files.clone())
+                .app_data(rooms.vitals.clone())
+                .app_data(text.clone())
+                .app_data(OfThisWorker(its.clone()))
+                .configure(api::routes)
+                .wrap(Compress::default())
+                .wrap(from_fn(stamp))
+        };
+        (switchboard, app)
     });
-    let limits = &settings.server;
-    let workers = limits.worker_threads();
-    let bind = limits.bind;
-    let server = server
-        .workers(workers)
-        .backlog(limits.backlog)
-        .max_connections(limits.tcp_connections_max.div_ceil(workers))
-        .client_request_timeout(Duration::from_secs(limits.request_secs))
-        .keep_alive(Duration::from_secs(limits.keep_alive_secs))
-        .shutdown_timeout(FINISH_SECS)
-        .disable_signals()
-        .tcp_nodelay(true)
-        .on_connect(keep_line)
-        .bind(bind)
-        .map_err(|cause| HubError::Bind { address: bind, cause })?;
-    let address = server.addrs().first().copied().unwrap_or(bind);
-    Ok((server.run(), address))
-}
-
-/// Keeps hold of each connection, so that a frozen socket can be cut from outside.
-fn keep_line(connection: &dyn std::any::Any, data: &mut Extensions) {
-    if let Some(line) = connection.downcast_ref::<actix_web::rt::net::TcpStream>().and_then(Line::keep) {
-        data.insert(line);
-    }
+    bound.map_err(|cause| HubError::Bind { address: settings.server.bind, cause })
 }

@@ -8,7 +8,7 @@
 //!                            │   └─ reply: position     ▼
 //!  every node, this one too  └──── ear ◄────────── channel of the chat
 //!                                     │
-//!          socket ◄── SessionActor ◄── outbox ◄── follower ◄── switchboard ◄── desk
+//!              socket ◄── round ◄── outbox ◄── follower ◄── switchboard ◄── desk
 //! ```
 //!
 //! Going in, a request walks to the log: [`http`] understands it, [`chat`] decides it on what it
@@ -46,6 +46,7 @@
 //! | look | asking the log whether it has gone on since |
 //! | link, ear | the store's way to tell a node; who listens to it there |
 //! | desk, switchboard | the door into a worker thread; its sockets and what they follow |
+//! | round, seat | a worker's sockets that have something to write; a connection's place among the node's |
 //! | follower | a socket that hears a chat, and how far it has come |
 //! | notice | news of a customer that is no event of a chat |
 

@@ -33,7 +33,8 @@ const NEIGHBOURS: (&str, &str) = ("wire", "store");
 
 /// Crates that have a door: only files below these paths may name them.
 const DOORS: &[(&str, &[&str])] = &[
-    ("actix_web_actors", &["src/session/actor.rs", "src/http/ws.rs"]),
+    ("actix_web_actors", &["src/http/ws.rs"]),
+    ("actix_server", &["src/http/server.rs", "src/hub.rs"]),
     ("redis", &["src/store/redis"]),
     ("deadpool_redis", &["src/store/redis"]),
     ("redb", &["src/store/embedded"]),

@@ -286,7 +286,7 @@ fn from_memory(room: &Room, wish: CatchUp) -> Option<Vec<Arc<Outgoing>>> {
     let (mut events, mut bytes) = (Vec::new(), 0);
     for record in room.recent().events_after(wish.from)? {
         let event = outgoing(room, record, room.message_of(record))?;
-        bytes += event.frame.len();
+        bytes += event.frame.bytes();
         events.push(Arc::new(event));
         if bytes > wish.room_bytes {
             break;
@@ -316,8 +316,8 @@ fn cut(room: &Room, wish: CatchUp, mut events: Vec<Arc<Outgoing>>) -> (Vec<Arc<O
     }
     let mut room_left = wish.room_bytes;
     let fits = events.iter().take_while(|event| {
-        let fits = event.frame.len() <= room_left;
-        room_left = room_left.saturating_sub(event.frame.len());
+        let fits = event.frame.bytes() <= room_left;
+        room_left = room_left.saturating_sub(event.frame.bytes());
         fits
     });
     let count = fits.count().max(1);

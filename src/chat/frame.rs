@@ -2,7 +2,7 @@
 
 use crate::fanout::desk::{Outgoing, Turnover};
 use crate::model::{Event, Message, Participant, Record};
-use crate::wire::frames::{EventFrame, encode};
+use crate::wire::frames::{EventFrame, TextFrame, encode};
 use crate::wire::resources::{ChatResource, MessageResource, ParticipantResource};
 use crate::wire::{cursor, time};
 
@@ -46,7 +46,7 @@ pub fn outgoing(room: &Room, record: &Record, message: Option<&Message>) -> Opti
     })
 }
 
-fn frame<D: serde::Serialize>(room: &Room, record: &Record, data: D) -> bytestring::ByteString {
+fn frame<D: serde::Serialize>(room: &Room, record: &Record, data: D) -> TextFrame {
     let chat = room.chat().id;
     encode(&EventFrame {
         r#type: record.event.name(),

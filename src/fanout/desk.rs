@@ -7,12 +7,11 @@
 use std::collections::HashSet;
 use std::sync::{Arc, RwLock};
 
-use bytestring::ByteString;
 use tokio::sync::mpsc;
 
 use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Position};
 use crate::store::Notice;
-use crate::wire::frames::LostReason;
+use crate::wire::frames::{LostReason, TextFrame};
 
 /// A worker's number, 0, 1, 2, ... in the order in which they opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,7 +31,7 @@ pub enum Delivery {
     /// Older events for one socket that catches up.
     Replay(Replay),
     /// The chat's history was rewritten: this is where it stands now.
-    Resync { chat: ChatId, head: Position, frame: ByteString, members: Members },
+    Resync { chat: ChatId, head: Position, frame: TextFrame, members: Members },
     /// So much has happened that the events were not read one by one: catch up to this number.
     Leapt { chat: ChatId, head: u64, members: Members },
     /// The chat's actor broke off: nobody is told what happens in it any more.
@@ -57,7 +56,7 @@ pub struct Outgoing {
     /// What follows scope and id in the topics it matches: `chat:<chat id>`, and
     /// `<chat|chatmessage|chatparticipant>:<event>:<resource id>`.
     pub topics: [String; 2],
-    pub frame: ByteString,
+    pub frame: TextFrame,
     pub turnover: Turnover,
     /// Whether it is one of many that were heard late and are handed on at once: of these a socket is
     /// given what fits, and catches up on the others.

@@ -96,6 +96,7 @@ mod tests {
     use super::*;
     use crate::fanout::desk::Turnover;
     use crate::model::Permissions;
+    use crate::wire::frames::TextFrame;
 
     fn caller(bits: u64) -> Caller {
         Caller {
@@ -116,7 +117,7 @@ mod tests {
                 format!("chat:{chat}"),
                 "chatmessage:chatmessage_created:00000000-0000-0000-0000-000000000009".to_owned(),
             ],
-            frame: "{}".into(),
+            frame: TextFrame::new("{}"),
             turnover: Turnover::None,
             late: false,
         }

@@ -18,7 +18,6 @@ pub mod error;
 pub mod events_doc;
 pub mod extract;
 pub mod files;
-pub mod frame_guard;
 pub mod health;
 pub mod listed;
 pub mod login;
@@ -30,6 +29,7 @@ pub mod ranges;
 pub mod rates;
 pub mod reactions;
 pub mod request_id;
+pub mod server;
 pub mod ws;
 
 #[cfg(test)]

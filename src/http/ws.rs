@@ -1,19 +1,18 @@
-//! The way from a request to a socket: who it is, whether there is room, and the upgrade.
+//! The way from a request to a socket: who it is, whether there is room, and the answer that agrees.
+//! What takes the connection over behind that answer is [`super::server`].
 
 use std::sync::atomic::Ordering;
 
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
-use actix_web_actors::ws::WsResponseBuilder;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web_actors::ws;
 use utoipa::OpenApi;
 
 use crate::people::Identity;
-use crate::session::{Line, SessionActor, Shared, Switchboard, come_again};
-use crate::telemetry::bound_reached;
+use crate::session::{Opener, Shared, Switchboard, come_again};
 use crate::wire::{ApiError, Reason};
 
 use super::docs::Refused;
 use super::extract::identify_socket;
-use super::frame_guard::FrameGuard;
 use super::request_id::RequestId;
 
 /// The routes of this file.
@@ -37,43 +36,38 @@ pub struct OfThisWorker(pub Switchboard);
 /// What is said then is described in `/asyncapi.json`.
 #[utoipa::path(get, path = "/v1.0/ws", tag = "events", operation_id = "open_socket",
     responses((status = 101, description = "The connection is a WebSocket from here on"), Refused))]
-pub async fn open(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
+pub async fn open(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let worker = request.app_data::<OfThisWorker>().ok_or_else(|| ApiError::internal("no switchboard"))?;
     let shared = worker.0.shared();
     // Before anything is asked of the store.
     has_room(shared)?;
-    let place = shared.admission.handshake().await?;
+    let _place = shared.admission.handshake().await?;
     let verified = match identify_socket(&request).await? {
         Identity::Agent(verified) => verified,
         Identity::Admin => {
-            return Err(ApiError::new(Reason::PermissionDenied, "the admin token opens no socket").into());
+            return Err(ApiError::new(Reason::PermissionDenied, "the admin token opens no socket"));
         }
     };
     // Again: it took a while.
     has_room(shared)?;
-    let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
-    let frame_bytes_max = shared.limits.frame_bytes_max;
-    let line = request.conn_data::<Line>().cloned();
-    let line = line.ok_or_else(|| ApiError::new(Reason::ServiceUnavailable, "no file descriptor left on this node"))?;
-    let actor = SessionActor::new(worker.0.clone(), verified, id, Some(line.clone()));
-    let body = FrameGuard::new(body, frame_bytes_max, move || line.stop_reading());
-    drop(place);
-    let upgraded = WsResponseBuilder::new(actor, &request, body).frame_size(frame_bytes_max).start();
-    upgraded.map_err(|error| match error.as_error::<actix_http::ws::HandshakeError>() {
-        Some(wrong) => ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")).into(),
-        None => error,
-    })
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
+    let upgraded = ws::handshake(&request);
+    let mut upgraded = upgraded.map_err(|wrong| ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")))?;
+    let seat = shared.seats.take().ok_or_else(no_seat)?;
+    let mut response = upgraded.finish();
+    response.extensions_mut().insert(Opener { verified, request_id, seat });
+    Ok(response)
 }
 
 fn has_room(shared: &Shared) -> Result<(), ApiError> {
     if shared.draining.load(Ordering::Acquire) {
         return Err(come_again("this node is leaving; try another"));
     }
-    if shared.connections.load(Ordering::Acquire) >= shared.limits.connections_max {
-        bound_reached("limits.connections_max");
-        return Err(come_again("this node has as many connections as it may"));
-    }
-    Ok(())
+    if shared.seats.has_room() { Ok(()) } else { Err(no_seat()) }
+}
+
+fn no_seat() -> ApiError {
+    come_again("this node has as many connections as it may")
 }
 
 /// Open a WebSocket, at the address that an agent's other calls share
@@ -81,6 +75,6 @@ fn has_room(shared: &Shared) -> Result<(), ApiError> {
 /// The same as `/v1.0/ws`.
 #[utoipa::path(get, path = "/v1.0/service_agents/ws", tag = "events", operation_id = "open_agent_socket",
     responses((status = 101, description = "The connection is a WebSocket from here on"), Refused))]
-pub async fn open_as_agent(request: HttpRequest, body: web::Payload) -> Result<HttpResponse, Error> {
-    open(request, body).await
+pub async fn open_as_agent(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    open(request).await
 }

@@ -1,23 +1,25 @@
 //! The actor of one socket: frames in, frames out. What they mean is the switchboard's business.
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Instant;
 
 use actix::fut::wrap_future;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, StreamHandler};
-use actix_http::ws::Item;
-use actix_web::error::PayloadError;
-use actix_web_actors::ws::{self, CloseCode, CloseReason, ProtocolError, WebsocketContext};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler};
+use actix_http::ws::{Frame, Item, ProtocolError};
+use actix_web::rt::net::TcpStream;
 use bytes::BytesMut;
+use tokio::sync::oneshot;
 
-use crate::fanout::outbox::{Drain, Leaving, Verdict};
+use crate::fanout::outbox::Verdict;
 use crate::people::Verified;
 use crate::wire::frames::{ClientFrame, ErrorFrame, encode};
 use crate::wire::{ApiError, CloseCause, Reason};
 
-use super::eviction::Line;
 use super::follower::Session;
+use super::seats::Seat;
+use super::socket::Incoming;
 use super::switchboard::Switchboard;
 
 /// Wrong frames in a row that close the socket.
@@ -29,8 +31,8 @@ const WAITING_MAX: usize = 32;
 pub struct SessionActor {
     switchboard: Switchboard,
     session: Rc<Session>,
-    /// Taken when the actor starts.
-    drain: Option<Drain>,
+    /// What came behind the request already; taken when the actor starts.
+    first: BytesMut,
     /// Wrong frames since the last right one.
     strikes: u8,
     /// Frames that wait while one is being done.
@@ -38,25 +40,42 @@ pub struct SessionActor {
     busy: bool,
     /// A text that comes in pieces; `None` between texts.
     pieces: Option<BytesMut>,
+    /// Dropped with the actor: whoever keeps the connection sees that it has ended.
+    _alive: oneshot::Sender<()>,
+}
+
+/// Who opened a socket, and by which request.
+#[derive(Debug)]
+pub struct Opener {
+    pub verified: Verified,
+    pub request_id: String,
+    pub seat: Seat,
 }
 
 impl SessionActor {
-    /// The socket of this caller, opened by this request.
-    #[must_use]
-    pub fn new(switchboard: Switchboard, verified: Verified, request_id: String, line: Option<Line>) -> Self {
-        let (session, drain) = switchboard.enter(verified, request_id, line);
-        Self {
-            switchboard,
-            session,
-            drain: Some(drain),
-            strikes: 0,
-            waiting: VecDeque::new(),
-            busy: false,
-            pieces: None,
+    /// Serves a connection that has just become a WebSocket; `first` came behind the request
+    /// already. Returns when the socket has ended.
+    pub fn serve(
+        switchboard: Switchboard,
+        opener: Opener,
+        stream: TcpStream,
+        first: BytesMut,
+    ) -> impl Future<Output = ()> + 'static {
+        let Opener { verified, request_id, seat } = opener;
+        let session = switchboard.enter(verified, request_id, seat, stream);
+        let (alive, ended) = oneshot::channel();
+        let (waiting, pieces) = (VecDeque::new(), None);
+        Self { switchboard, session, first, strikes: 0, waiting, busy: false, pieces, _alive: alive }.start();
+        async move {
+            // Nothing is ever sent: it ends by being dropped.
+            let _ = ended.await;
         }
     }
 
-    fn text(&mut self, text: &str, ctx: &mut WebsocketContext<Self>) {
+    fn text(&mut self, bytes: &[u8], ctx: &mut Context<Self>) {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return self.refuse(None, &ApiError::new(Reason::InvalidJsonBody, "the frame is not UTF-8"));
+        };
         match ClientFrame::parse(text) {
             Ok(_) if self.waiting.len() >= WAITING_MAX => {
                 let error = ApiError::new(Reason::RateLimitExceeded, "too many frames wait for an answer");
@@ -71,7 +90,7 @@ impl SessionActor {
     }
 
     /// Does the next frame, one at a time and in order.
-    fn next(&mut self, ctx: &mut WebsocketContext<Self>) {
+    fn next(&mut self, ctx: &mut Context<Self>) {
         if self.busy || self.session.ended.get() {
             return;
         }
@@ -102,7 +121,7 @@ impl SessionActor {
 
     fn refuse(&mut self, id: Option<String>, error: &ApiError) {
         let frame = encode(&ErrorFrame::new(id, error, &self.session.request_id));
-        if self.session.outbox.push(frame) == Verdict::Overflow {
+        if self.session.socket.push(frame) == Verdict::Overflow {
             self.switchboard.close(&self.session, CloseCause::SlowConsumer);
         }
         // That the store does not answer is not the client's fault.
@@ -115,7 +134,7 @@ impl SessionActor {
     }
 
     /// Puts together a text that comes in pieces, within the limit of one frame.
-    fn piece(&mut self, item: Item, ctx: &mut WebsocketContext<Self>) {
+    fn piece(&mut self, item: Item, ctx: &mut Context<Self>) {
         let most = self.switchboard.shared().limits.frame_bytes_max;
         let (bytes, last) = match item {
             Item::FirstText(bytes) => {
@@ -132,74 +151,43 @@ impl SessionActor {
         }
         pieces.extend_from_slice(&bytes);
         if last && let Some(whole) = self.pieces.take() {
-            match std::str::from_utf8(&whole) {
-                Ok(text) => self.text(text, ctx),
-                Err(_) => self.refuse(None, &ApiError::new(Reason::InvalidJsonBody, "the frame is not UTF-8")),
-            }
+            self.text(&whole, ctx);
         }
     }
 }
 
 impl Actor for SessionActor {
-    type Context = WebsocketContext<Self>;
+    type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if let Some(drain) = self.drain.take() {
-            ctx.add_stream(drain);
-        }
-    }
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.switchboard.exit(&self.session);
+        let most = self.switchboard.shared().limits.frame_bytes_max;
+        let first = std::mem::take(&mut self.first);
+        ctx.add_stream(Incoming::new(Rc::clone(&self.session), first, most));
+        let session = Rc::clone(&self.session);
+        ctx.spawn(wrap_future(poll_fn(move |context| session.socket.poll_unblocked(context))));
     }
 }
 
 impl Drop for SessionActor {
     fn drop(&mut self) {
-        // A connection that breaks off before the actor has started never stops it either.
         self.switchboard.exit(&self.session);
     }
 }
 
-impl StreamHandler<Leaving> for SessionActor {
-    fn handle(&mut self, leaving: Leaving, ctx: &mut Self::Context) {
-        match leaving {
-            Leaving::Text(frame) => {
-                ctx.text(frame);
-                if !self.session.behind.borrow().is_empty() {
-                    self.switchboard.go_on(&self.session);
-                }
-            }
-            Leaving::Ping => ctx.ping(b""),
-            Leaving::Close(cause) => {
-                let (code, sentence) = cause.frame();
-                ctx.close(Some(CloseReason { code: CloseCode::from(code), description: Some(sentence.to_owned()) }));
-                ctx.stop();
-            }
-        }
-    }
-
-    fn finished(&mut self, _: &mut Self::Context) {}
-}
-
-impl StreamHandler<Result<ws::Message, ProtocolError>> for SessionActor {
-    fn handle(&mut self, said: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
+impl StreamHandler<Result<Frame, ProtocolError>> for SessionActor {
+    fn handle(&mut self, said: Result<Frame, ProtocolError>, ctx: &mut Self::Context) {
         self.session.heard.set(Instant::now());
         if self.session.ended.get() {
             return;
         }
         match said {
-            Ok(ws::Message::Text(text)) => self.text(&text, ctx),
-            Ok(ws::Message::Ping(bytes)) => ctx.pong(&bytes),
-            Ok(ws::Message::Pong(_) | ws::Message::Nop) => {}
-            Ok(ws::Message::Continuation(item)) => self.piece(item, ctx),
-            Ok(ws::Message::Binary(_)) => self.switchboard.close(&self.session, CloseCause::Unsupported),
-            Ok(ws::Message::Close(_)) => self.switchboard.close(&self.session, CloseCause::Normal),
+            Ok(Frame::Text(text)) => self.text(&text, ctx),
+            Ok(Frame::Ping(payload)) => self.session.socket.pong(payload),
+            Ok(Frame::Pong(_)) => {}
+            Ok(Frame::Continuation(item)) => self.piece(item, ctx),
+            Ok(Frame::Binary(_)) => self.switchboard.close(&self.session, CloseCause::Unsupported),
+            Ok(Frame::Close(_)) => self.switchboard.close(&self.session, CloseCause::Normal),
             Err(ProtocolError::Overflow) => self.switchboard.close(&self.session, CloseCause::TooLarge),
-            // The frame's head announced too much; an error of the bytes below comes as text.
-            Err(ProtocolError::Io(error)) if error.to_string() == PayloadError::Overflow.to_string() => {
-                self.switchboard.close(&self.session, CloseCause::TooLarge);
-            }
             Err(error) => {
                 tracing::debug!(%error, request_id = self.session.request_id, "socket broke off");
                 ctx.stop();

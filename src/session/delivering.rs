@@ -3,8 +3,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytestring::ByteString;
-
 use crate::chat::following::CatchUp;
 use crate::fanout::desk::{Members, Outgoing, Replay, ReplayEnd, Turnover};
 use crate::fanout::outbox::Verdict;
@@ -12,6 +10,7 @@ use crate::model::{AgentId, ChatId, ChatKey, Position};
 use crate::sabotage::{Safeguard, off};
 use crate::telemetry::metric;
 use crate::wire::CloseCause;
+use crate::wire::frames::TextFrame;
 
 use super::follower::{LocalChat, Pace, Session};
 use super::switchboard::{Switchboard, TRY_AGAIN};
@@ -114,7 +113,7 @@ impl Switchboard {
         if session.ended.get() || session.catching_up.get().is_some() {
             return;
         }
-        let Some(room_bytes) = session.outbox.room_for_older() else { return };
+        let Some(room_bytes) = session.socket.room_for_older() else { return };
         let wish = loop {
             let Some(chat) = session.behind.borrow_mut().pop_front() else { return };
             let mut table = self.board.table.borrow_mut();
@@ -216,7 +215,7 @@ impl Switchboard {
 
     /// The chat's history was rewritten: everybody who follows is told, and who is in it is looked
     /// at anew.
-    pub(super) fn resync(&self, chat: ChatId, head: Position, frame: &ByteString, members: &Members) {
+    pub(super) fn resync(&self, chat: ChatId, head: Position, frame: &TextFrame, members: &Members) {
         let mut slow = Vec::new();
         if let Some(local) = self.board.table.borrow_mut().chats.get_mut(&chat.key()) {
             for follower in &mut local.followers {
@@ -224,7 +223,7 @@ impl Switchboard {
                 if !matches!(follower.pace, Pace::Held(_)) {
                     follower.pace = Pace::Live;
                 }
-                if follower.session.outbox.push(frame.clone()) == Verdict::Overflow {
+                if follower.session.socket.push(frame.clone()) == Verdict::Overflow {
                     slow.push(Rc::clone(&follower.session));
                 }
             }

@@ -9,14 +9,15 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::fanout::desk::{Outgoing, SessionKey};
-use crate::fanout::outbox::{Outbox, Verdict};
+use crate::fanout::outbox::Verdict;
 use crate::fanout::topic::{Scope, Topic};
 use crate::model::{AgentId, ChatId, ChatKey};
 use crate::people::Verified;
 use crate::wire::frames::ResumeState;
 
 use super::admission::Place;
-use super::eviction::Line;
+use super::seats::Seat;
+use super::socket::Socket;
 
 /// One socket, as its worker's switchboard knows it.
 pub struct Session {
@@ -25,8 +26,9 @@ pub struct Session {
     pub verified: Verified,
     /// The id of the request that opened it: in its error frames and in the log.
     pub request_id: String,
-    pub outbox: Outbox,
-    pub line: Option<Line>,
+    pub socket: Socket,
+    /// Its seat among the node's connections, until it is out of the switchboard.
+    pub seat: Cell<Option<Seat>>,
     /// When the client was last heard.
     pub heard: Cell<Instant>,
     pub topics: RefCell<Vec<Topic>>,
@@ -96,7 +98,7 @@ impl Session {
 
     /// Puts an event in, if one of the topics lets it hear it.
     pub fn hear(&self, event: &Outgoing, member: bool) -> Verdict {
-        if self.hears(event, member) { self.outbox.push(event.frame.clone()) } else { Verdict::Queued }
+        if self.hears(event, member) { self.socket.push(event.frame.clone()) } else { Verdict::Queued }
     }
 }
 
@@ -128,14 +130,14 @@ impl Follower {
     /// for it behind the other late ones.
     #[must_use]
     pub fn has_no_room_for(&self, event: &Outgoing) -> bool {
-        let fits = self.session.outbox.has_room_for_late(event.frame.len());
+        let fits = self.session.socket.has_room_for_late(event.frame.bytes());
         event.late && !fits && self.session.hears(event, self.member)
     }
 
     /// Counts a live event that it will be given later. What is late was not said just now.
     pub fn owe(&self, event: &Outgoing) -> Verdict {
         let owed = !event.late && self.session.hears(event, self.member);
-        if owed { self.session.outbox.owe(event.frame.len()) } else { Verdict::Queued }
+        if owed { self.session.socket.owe(event.frame.bytes()) } else { Verdict::Queued }
     }
 }
 

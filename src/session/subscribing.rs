@@ -266,7 +266,7 @@ impl Switchboard {
         }
         let topics = session.topics.borrow().iter().map(|topic| topic.as_str().to_owned()).collect();
         let frame = encode(&AnswerFrame { r#type: kind, id, topics, chats });
-        if session.outbox.push(frame) == crate::fanout::outbox::Verdict::Overflow {
+        if session.socket.push(frame) == crate::fanout::outbox::Verdict::Overflow {
             self.close(session, CloseCause::SlowConsumer);
         }
     }

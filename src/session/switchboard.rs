@@ -4,18 +4,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::rt::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::chat::Chats;
 use crate::chat::following::{Begin, Follow, Unfollow};
 use crate::fanout::desk::{Delivery, DeskId, Followed, Outcome, SessionKey, Ticket};
 use crate::fanout::ear::Ear;
-use crate::fanout::outbox::{Drain, Outbox, outbox};
 use crate::model::{AgentId, ChatId, ChatKey, CustomerId, Limits};
 use crate::people::{People, Verified};
 use crate::telemetry::metric;
@@ -23,14 +24,20 @@ use crate::wire::CloseCause;
 use crate::wire::frames::ResumeState;
 
 use super::admission::Admission;
-use super::eviction::Line;
 use super::follower::{LocalChat, Pace, Session, take_out};
 use super::listing::Lists;
+use super::seats::{Seat, Seats};
+use super::socket::{Round, Socket};
 
 /// How long a chat is heard for somebody who may be about to come in.
 pub(super) const KEPT: Duration = Duration::from_secs(60);
 /// How long after a chat could not be reached it is tried again.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Deliveries taken before sockets write.
+const DELIVERIES_AT_ONCE: usize = 64;
+/// Sockets that write before anything else has its turn.
+const SOCKETS_AT_ONCE: usize = 64;
 
 /// What the switchboards of a node share.
 pub struct Shared {
@@ -44,8 +51,8 @@ pub struct Shared {
     pub ping: Duration,
     /// Silence after which a socket is closed.
     pub idle: Duration,
-    /// How many sockets are open on the node.
-    pub connections: AtomicUsize,
+    /// The node's connections.
+    pub seats: Seats,
     /// Whether the node is leaving and takes no new sockets.
     pub draining: AtomicBool,
 }
@@ -62,6 +69,7 @@ pub(super) struct Board {
     /// Numbers sockets, wishes and subscriptions.
     next: Cell<u64>,
     pub(super) table: RefCell<Table>,
+    round: Rc<Round>,
 }
 
 #[derive(Default)]
@@ -72,8 +80,8 @@ pub(super) struct Table {
     pub(super) chats: HashMap<ChatKey, LocalChat>,
     /// Customers whose sockets are looking again, and whether they must once more after that.
     pub(super) looking: HashMap<CustomerId, bool>,
-    /// Connections that are cut if they have not ended by then.
-    pub(super) cuts: Vec<(Instant, Line)>,
+    /// Sockets that were closed, and are cut then.
+    pub(super) cuts: Vec<(Instant, Weak<Session>)>,
 }
 
 impl Table {
@@ -87,7 +95,7 @@ impl Switchboard {
     /// The switchboard behind this desk. It serves the desk until the node ends.
     #[must_use]
     pub fn open(shared: Arc<Shared>, desk: DeskId, deliveries: mpsc::Receiver<Delivery>) -> Self {
-        let board = Board { shared, desk, next: Cell::new(1), table: RefCell::default() };
+        let board = Board { shared, desk, next: Cell::new(1), table: RefCell::default(), round: Rc::default() };
         let switchboard = Self { board: Rc::new(board) };
         actix::spawn(switchboard.clone().serve(deliveries));
         actix::spawn(switchboard.clone().tend());
@@ -105,19 +113,54 @@ impl Switchboard {
         self.board.next.replace(self.board.next.get() + 1)
     }
 
+    /// Takes what is delivered, and has the sockets write in turn. Deliveries come first, so that what
+    /// they bring for one socket leaves together; a few sockets at a time, so that neither deliveries nor
+    /// the other tasks of the thread wait for a whole round.
     async fn serve(self, mut deliveries: mpsc::Receiver<Delivery>) {
-        while let Some(delivery) = deliveries.recv().await {
-            match delivery {
-                Delivery::Event(event) => self.event(&event),
-                Delivery::Followed(followed) => self.followed(followed),
-                Delivery::Replay(replay) => self.replay(&replay),
-                Delivery::Resync { chat, head, frame, members } => self.resync(chat, head, &frame, &members),
-                Delivery::Leapt { chat, head, members } => self.leapt(chat, head, &members),
-                Delivery::Lost { chat } => self.lost(chat),
-                Delivery::Noticed { customer, notice } => self.noticed(customer, &notice),
-                Delivery::Missed { customer } => self.missed(customer),
-                Delivery::Leave { over } => self.leave(over),
+        loop {
+            for _ in 0..DELIVERIES_AT_ONCE {
+                let Ok(delivery) = deliveries.try_recv() else { break };
+                self.deliver(delivery);
             }
+            if self.write_some() {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let more = poll_fn(|context| self.board.round.poll_waiting(context));
+            tokio::select! {
+                biased;
+                delivery = deliveries.recv() => match delivery {
+                    Some(delivery) => self.deliver(delivery),
+                    None => return,
+                },
+                () = more => {}
+            }
+        }
+    }
+
+    /// Has the next sockets of the round write; whether there are more.
+    fn write_some(&self) -> bool {
+        for _ in 0..SOCKETS_AT_ONCE {
+            let Some(session) = self.board.round.next() else { return false };
+            session.socket.write();
+            if !session.behind.borrow().is_empty() {
+                self.go_on(&session);
+            }
+        }
+        true
+    }
+
+    fn deliver(&self, delivery: Delivery) {
+        match delivery {
+            Delivery::Event(event) => self.event(&event),
+            Delivery::Followed(followed) => self.followed(followed),
+            Delivery::Replay(replay) => self.replay(&replay),
+            Delivery::Resync { chat, head, frame, members } => self.resync(chat, head, &frame, &members),
+            Delivery::Leapt { chat, head, members } => self.leapt(chat, head, &members),
+            Delivery::Lost { chat } => self.lost(chat),
+            Delivery::Noticed { customer, notice } => self.noticed(customer, &notice),
+            Delivery::Missed { customer } => self.missed(customer),
+            Delivery::Leave { over } => self.leave(over),
         }
     }
 
@@ -125,15 +168,15 @@ impl Switchboard {
 
     /// Takes a socket in.
     #[must_use]
-    pub fn enter(&self, verified: Verified, request_id: String, line: Option<Line>) -> (Rc<Session>, Drain) {
-        let (outbox, drain): (Outbox, Drain) = outbox(self.shared().limits.outbox_bytes_max);
+    pub fn enter(&self, verified: Verified, request_id: String, seat: Seat, stream: TcpStream) -> Rc<Session> {
         let key = SessionKey(self.number());
-        let session = Rc::new(Session {
+        let (most, round) = (self.shared().limits.outbox_bytes_max, Rc::clone(&self.board.round));
+        let session = Rc::new_cyclic(|session| Session {
             key,
             verified,
             request_id,
-            outbox,
-            line,
+            socket: Socket::new(stream, most, round, session.clone()),
+            seat: Cell::new(Some(seat)),
             heard: Cell::new(Instant::now()),
             topics: RefCell::default(),
             subscribing: Cell::new(false),
@@ -150,10 +193,13 @@ impl Switchboard {
         let customer = session.verified.caller.customer;
         table.by_agent.entry(session.agent()).or_default().push(Rc::clone(&session));
         table.by_customer.entry(customer).or_default().push(Rc::clone(&session));
+        drop(table);
         self.shared().ear.enter(customer);
-        self.shared().connections.fetch_add(1, Ordering::AcqRel);
-        metrics::gauge!(metric::CONNECTIONS).increment(1.0);
-        (session, drain)
+        if self.shared().draining.load(Ordering::Acquire) {
+            // The others have been told already.
+            self.close(&session, CloseCause::Restart);
+        }
+        session
     }
 
     /// Closes a socket: the frame is written if the peer still reads, and the connection is cut
@@ -168,11 +214,9 @@ impl Switchboard {
             metrics::counter!(metric::SLOW_CLOSES).increment(1);
             tracing::info!(request_id = session.request_id, agent_id = %session.agent(), "slow consumer closed; its client resumes, limits.outbox_bytes_max is how far behind it may be");
         }
-        session.outbox.close(cause);
-        if let Some(line) = &session.line {
-            let until = Instant::now() + super::tending::CUT_AFTER;
-            self.board.table.borrow_mut().cuts.push((until, line.clone()));
-        }
+        session.socket.close(cause);
+        let until = Instant::now() + super::tending::CUT_AFTER;
+        self.board.table.borrow_mut().cuts.push((until, Rc::downgrade(session)));
         self.exit(session);
     }
 
@@ -200,9 +244,8 @@ impl Switchboard {
         drop(table);
         session.opening.borrow_mut().take();
         session.place.borrow_mut().take();
+        session.seat.take();
         self.shared().ear.exit(customer);
-        self.shared().connections.fetch_sub(1, Ordering::AcqRel);
-        metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
 
     /// Stops hearing a chat that nobody here follows any more.

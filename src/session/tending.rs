@@ -22,7 +22,7 @@ use super::switchboard::{Switchboard, TRY_AGAIN};
 
 /// How often sockets are tended.
 const TICK: Duration = Duration::from_secs(1);
-/// How long a socket that is closed may take to write its close frame.
+/// How long a socket that is closed may take to write its close frame, and its peer to end its side.
 pub(super) const CUT_AFTER: Duration = Duration::from_secs(2);
 /// Sockets of a customer that look again at once. What they ask is read for all of them together.
 const LOOKS_AT_ONCE: usize = 1024;
@@ -36,7 +36,7 @@ impl Switchboard {
             tick.tick().await;
             turn += 1;
             self.tend_sessions(turn);
-            self.cut_lines();
+            self.cut_closed();
             self.release_unfollowed();
         }
     }
@@ -52,19 +52,19 @@ impl Switchboard {
                 self.close(&session, CloseCause::Idle);
             } else if (turn + session.key.0).is_multiple_of(every) {
                 // Spread by the session's number, so that not all ping in one second.
-                session.outbox.ping();
+                session.socket.ping();
             }
         }
     }
 
-    fn cut_lines(&self) {
+    fn cut_closed(&self) {
         let now = Instant::now();
-        self.board.table.borrow_mut().cuts.retain(|(until, line)| {
+        self.board.table.borrow_mut().cuts.retain(|(until, session)| {
             let late = *until <= now;
-            if late {
-                line.cut();
+            if late && let Some(session) = session.upgrade() {
+                session.socket.cut();
             }
-            !late
+            !late && session.strong_count() > 0
         });
     }
 
@@ -233,7 +233,7 @@ impl Switchboard {
         let sessions = self.board.table.borrow().of_customer(customer);
         for session in sessions {
             let hears = session.topics.borrow().iter().any(|topic| topic.matches_status(agent));
-            if hears && session.outbox.push(frame.clone()) == Verdict::Overflow {
+            if hears && session.socket.push(frame.clone()) == Verdict::Overflow {
                 self.close(&session, CloseCause::SlowConsumer);
             }
         }

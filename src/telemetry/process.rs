@@ -7,8 +7,6 @@ use super::metric;
 
 /// Files that a hub has open besides its connections: its store, its log, what it sends and takes.
 const FILES_BESIDE: u64 = 500;
-/// Each connection takes its own, and a second one by which it is cut.
-const FILES_PER_CONNECTION: u64 = 2;
 
 /// Takes the gauges anew. Counting many open files takes milliseconds: not for a thread that serves.
 pub(super) fn sample() {
@@ -26,7 +24,7 @@ pub(super) fn sample() {
 
 /// Warns if the process may not open as many files as so many connections take.
 pub fn check_open_files(connections_max: usize) {
-    let needed = (connections_max as u64).saturating_mul(FILES_PER_CONNECTION).saturating_add(FILES_BESIDE);
+    let needed = (connections_max as u64).saturating_add(FILES_BESIDE);
     if let Some(most) = open_files_max().filter(|most| *most < needed) {
         tracing::warn!(
             open_files_max = most,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bytestring::ByteString;
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -204,14 +204,70 @@ impl ErrorFrame {
     }
 }
 
-/// A frame as text. Nothing of ours fails to encode; were it so, the log says it.
+/// Bytes of a frame's head before the payload, at most.
+const HEAD_BYTES_MAX: usize = 10;
+/// The first byte of a frame: all of a text.
+const WHOLE_TEXT: u8 = 0x81;
+
+/// A text frame as it goes over a socket, head and payload: made once for all who get it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextFrame(Bytes);
+
+impl TextFrame {
+    /// The frame of this text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut bytes = vec![0; HEAD_BYTES_MAX];
+        bytes.extend_from_slice(text.as_bytes());
+        Self::headed(bytes)
+    }
+
+    /// Puts the head right before the payload, which stands behind room for the longest one.
+    fn headed(mut bytes: Vec<u8>) -> Self {
+        let length = bytes.len() - HEAD_BYTES_MAX;
+        let head: &[u8] = match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(length @ 0..=125), _) => &[WHOLE_TEXT, length],
+            (_, Ok(length)) => &[&[WHOLE_TEXT, 126][..], &length.to_be_bytes()].concat(),
+            _ => &[&[WHOLE_TEXT, 127][..], &(length as u64).to_be_bytes()].concat(),
+        };
+        let first = HEAD_BYTES_MAX - head.len();
+        bytes[first..HEAD_BYTES_MAX].copy_from_slice(head);
+        Self(Bytes::from(bytes).slice(first..))
+    }
+
+    /// The text, without the head.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let head = match self.0.get(1) {
+            Some(126) => 4,
+            Some(127) => HEAD_BYTES_MAX,
+            _ => 2,
+        };
+        self.0.get(head..).unwrap_or_default()
+    }
+
+    /// Bytes that it takes on the wire.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<TextFrame> for Bytes {
+    fn from(frame: TextFrame) -> Self {
+        frame.0
+    }
+}
+
+/// A frame of this. Nothing of ours fails to encode; were it so, the log says it.
 #[must_use]
-pub fn encode<T: Serialize>(frame: &T) -> ByteString {
-    match serde_json::to_string(frame) {
-        Ok(text) => ByteString::from(text),
+pub fn encode<T: Serialize>(frame: &T) -> TextFrame {
+    let mut bytes = vec![0; HEAD_BYTES_MAX];
+    match serde_json::to_writer(&mut bytes, frame) {
+        Ok(()) => TextFrame::headed(bytes),
         Err(error) => {
             tracing::error!(%error, "frame not encoded");
-            ByteString::new()
+            TextFrame::new("{}")
         }
     }
 }

@@ -33,7 +33,7 @@ fn sockets() -> usize {
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
     let files: usize = files.and_then(|files| files.parse().ok()).unwrap_or(1024);
     let set = std::env::var("TALK_TEST_STORM_SOCKETS").ok().and_then(|count| count.parse().ok());
-    // A node has half of the clients, and two descriptors for each.
+    // All clients are in this process.
     set.unwrap_or(2_000).min(files.saturating_sub(600))
 }
 

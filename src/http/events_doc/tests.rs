@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::ChatKey;
 use crate::model::{Micros, Nonce, Position};
-use crate::wire::frames::{ClientFrame, ResumeState, encode};
+use crate::wire::frames::{ClientFrame, ResumeState, TextFrame, encode};
 use crate::wire::{ApiError, Reason};
 
 fn text(value: &Value) -> &str {
@@ -69,8 +69,8 @@ fn validator(payload: &Value) -> jsonschema::Validator {
     jsonschema::draft202012::new(&payload).expect("a schema")
 }
 
-fn fits(name: &str, frame: &str) {
-    let frame: Value = serde_json::from_str(frame).expect("json");
+fn fits(name: &str, frame: &TextFrame) {
+    let frame: Value = serde_json::from_slice(frame.payload()).expect("json");
     let validator = validator(&document()["components"]["messages"][name]["payload"]);
     let faults: Vec<_> = validator.iter_errors(&frame).map(|fault| fault.to_string()).collect();
     assert!(faults.is_empty(), "{name}: {faults:?} in {frame}");

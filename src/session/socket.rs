@@ -1,0 +1,273 @@
+//! A socket's connection, owned from the upgrade on: what is read becomes frames, what waits is
+//! written in turns.
+//!
+//! Writing is the worker's business, not the actor's: the [`Round`] goes from socket to socket and
+//! writes all that waits for each in one call. While nothing else is to be done a frame leaves at
+//! once; under load more frames gather for each socket while the round is with the others, and
+//! leave together. No timer is involved, and no socket waits for a slow one: who takes nothing
+//! leaves the round until the kernel has room for it again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker, ready};
+
+use actix_codec::Decoder;
+use actix_http::ws::{Codec, Frame, ProtocolError};
+use actix_web::rt::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use socket2::SockRef;
+
+use crate::fanout::outbox::{Outbox, Verdict};
+use crate::wire::CloseCause;
+use crate::wire::frames::TextFrame;
+
+use super::follower::Session;
+
+/// Bytes written to a socket before the next one has its turn.
+const TURN_BYTES: usize = 64 * 1024;
+/// Frames handed to the kernel in one call.
+const FRAMES_AT_ONCE: usize = 64;
+/// Bytes read in one call.
+const READ_BYTES: usize = 4 * 1024;
+
+/// The sockets of a worker that have something to write, each once, in the order in which they came.
+#[derive(Default)]
+pub struct Round {
+    waiting: RefCell<VecDeque<Rc<Session>>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Round {
+    fn join(&self, session: Rc<Session>) {
+        self.waiting.borrow_mut().push_back(session);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// The next one; it has left the round.
+    pub fn next(&self) -> Option<Rc<Session>> {
+        let next = self.waiting.borrow_mut().pop_front()?;
+        next.socket.in_round.set(false);
+        Some(next)
+    }
+
+    /// Ready while somebody waits.
+    pub fn poll_waiting(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.waiting.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        self.waker.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+/// One connection and what waits for it. Lives on its worker's thread.
+pub struct Socket {
+    stream: TcpStream,
+    outbox: RefCell<Outbox>,
+    round: Rc<Round>,
+    in_round: Cell<bool>,
+    /// Whether the kernel took less than there was; the one who is told when it has room.
+    blocked: Cell<bool>,
+    unblocked: RefCell<Option<Waker>>,
+    session: Weak<Session>,
+}
+
+impl Socket {
+    /// The socket of this session, with an outbox of at most so many bytes.
+    #[must_use]
+    pub fn new(stream: TcpStream, outbox_bytes_max: usize, round: Rc<Round>, session: Weak<Session>) -> Self {
+        let (in_round, blocked, unblocked) = (Cell::new(false), Cell::new(false), RefCell::default());
+        Self { stream, outbox: Outbox::new(outbox_bytes_max).into(), round, in_round, blocked, unblocked, session }
+    }
+
+    fn join_round(&self) {
+        if !self.blocked.get()
+            && let Some(session) = self.session.upgrade()
+            && !self.in_round.replace(true)
+        {
+            self.round.join(session);
+        }
+    }
+
+    /// See [`Outbox::push`].
+    pub fn push(&self, frame: TextFrame) -> Verdict {
+        let verdict = self.outbox.borrow_mut().push(frame);
+        self.join_round();
+        verdict
+    }
+
+    /// See [`Outbox::owe`].
+    pub fn owe(&self, bytes: usize) -> Verdict {
+        self.outbox.borrow_mut().owe(bytes)
+    }
+
+    /// See [`Outbox::ping`].
+    pub fn ping(&self) {
+        self.outbox.borrow_mut().ping();
+        self.join_round();
+    }
+
+    /// See [`Outbox::pong`].
+    pub fn pong(&self, payload: Bytes) {
+        self.outbox.borrow_mut().pong(payload);
+        self.join_round();
+    }
+
+    /// See [`Outbox::close`].
+    pub fn close(&self, cause: CloseCause) {
+        self.outbox.borrow_mut().close(cause);
+        self.join_round();
+    }
+
+    /// See [`Outbox::room_for_older`].
+    #[must_use]
+    pub fn room_for_older(&self) -> Option<usize> {
+        self.outbox.borrow().room_for_older()
+    }
+
+    /// See [`Outbox::has_room_for_late`].
+    #[must_use]
+    pub fn has_room_for_late(&self, bytes: usize) -> bool {
+        self.outbox.borrow().has_room_for_late(bytes)
+    }
+
+    /// Ends the connection, whatever state it is in.
+    pub fn cut(&self) {
+        // One that has ended already cannot be ended again, and that is all that can go wrong.
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+    }
+
+    /// Writes what waits, up to a turn's bytes; a socket with more comes into the round again.
+    pub fn write(&self) {
+        let mut outbox = self.outbox.borrow_mut();
+        let mut left = TURN_BYTES;
+        while left > 0 && !outbox.is_empty() {
+            let mut places = [IoSlice::new(&[]); FRAMES_AT_ONCE];
+            let count = outbox.next(&mut places);
+            match self.stream.try_write_vectored(&places[..count]) {
+                Ok(bytes) => {
+                    outbox.wrote(bytes);
+                    left = left.saturating_sub(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked.set(true);
+                    if let Some(waker) = self.unblocked.take() {
+                        waker.wake();
+                    }
+                    return;
+                }
+                // Whoever reads sees that it has ended.
+                Err(_) => return self.cut(),
+            }
+        }
+        if outbox.is_over() {
+            // The peer reads up to here, and ends its side.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        }
+        let more = !outbox.is_empty();
+        drop(outbox);
+        if more {
+            self.join_round();
+        }
+    }
+
+    /// Brings a socket whose peer took nothing back into the round when the kernel has room. Never ready.
+    pub fn poll_unblocked(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.blocked.get() {
+            // An error shows in the next write.
+            if self.stream.poll_write_ready(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.blocked.set(false);
+            self.join_round();
+        }
+        self.unblocked.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+/// What a peer says, frame by frame. Ends when the connection does, or after the first error.
+///
+/// A frame is refused as soon as its head announces more than `frame_bytes_max`, so that a socket
+/// holds one frame and one reading of memory, however much its peer sends; between frames it holds
+/// nothing. Once the socket is being closed what comes is thrown away: the peer must be able to
+/// read the close frame, which it cannot when we end the connection with its bytes unread.
+pub struct Incoming {
+    session: Rc<Session>,
+    codec: Codec,
+    bytes: BytesMut,
+    frame_bytes_max: usize,
+    failed: bool,
+}
+
+impl Incoming {
+    /// The frames of this session, the first of which may have begun in `bytes`.
+    #[must_use]
+    pub fn new(session: Rc<Session>, bytes: BytesMut, frame_bytes_max: usize) -> Self {
+        Self { session, codec: Codec::new().max_size(frame_bytes_max), bytes, frame_bytes_max, failed: false }
+    }
+
+    /// The next frame of what was read.
+    fn decode(&mut self) -> Result<Option<Frame>, ProtocolError> {
+        if announced(&self.bytes).is_some_and(|length| length > self.frame_bytes_max as u64) {
+            return Err(ProtocolError::Overflow);
+        }
+        let frame = self.codec.decode(&mut self.bytes)?;
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+        Ok(frame)
+    }
+}
+
+/// The length of the payload that a frame's head announces, once all of the head is there.
+fn announced(head: &[u8]) -> Option<u64> {
+    match head.get(1)? & 0x7f {
+        126 => Some(u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?))),
+        127 => Some(u64::from_be_bytes(head.get(2..10)?.try_into().ok()?)),
+        short => Some(u64::from(short)),
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Frame, ProtocolError>;
+
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if self.failed || self.session.ended.get() {
+                self.bytes.clear();
+            } else {
+                match self.decode() {
+                    Ok(None) => {}
+                    Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                    Err(error) => {
+                        self.failed = true;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+            }
+            let this = &mut *self;
+            let stream = &this.session.socket.stream;
+            if ready!(stream.poll_read_ready(context)).is_err() {
+                return Poll::Ready(None);
+            }
+            this.bytes.reserve(READ_BYTES);
+            match stream.try_read_buf(&mut this.bytes) {
+                Ok(0) => return Poll::Ready(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if this.bytes.is_empty() {
+                        this.bytes = BytesMut::new();
+                    }
+                }
+                Err(_) => return Poll::Ready(None),
+            }
+        }
+    }
+}
