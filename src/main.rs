@@ -7,6 +7,9 @@ use talk_hub::hub::{Hub, HubError};
 use talk_hub::settings::Settings;
 use talk_hub::{demo, probe, telemetry};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A real-time chat hub that speaks VoIPBIN's Talk API. Without a command it serves.
 #[derive(Parser)]
 #[command(version)]
