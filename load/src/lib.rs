@@ -3,8 +3,10 @@
 //! * [`rig`] starts Redis servers alone, under Sentinel and as a Cluster, hubs, and proxies between them all, and
 //!   breaks what it started: kills, stops, failovers, half-moved slots, lost bytes. The hub's own tests use it too.
 //! * [`lab`] is the fault lab, the program `talk-lab`.
+//! * [`baseline`] is what the hub's speed is measured against: bare loops, Node, Socket.IO, Redis alone.
 //!
 //! Nothing here knows the hub's code. It is spoken to over HTTP, WebSockets and signals, as anybody would.
 
+pub mod baseline;
 pub mod lab;
 pub mod rig;
