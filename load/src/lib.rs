@@ -3,8 +3,10 @@
 //! * [`rig`] starts Redis servers alone, under Sentinel and as a Cluster, hubs, and proxies between them all, and
 //!   breaks what it started: kills, stops, failovers, half-moved slots, lost bytes. The hub's own tests use it too.
 //! * [`lab`] is the fault lab, the program `talk-lab`.
+//! * [`results`] is what the load tester, the program `talk-load`, writes down.
 //!
 //! Nothing here knows the hub's code. It is spoken to over HTTP, WebSockets and signals, as anybody would.
 
 pub mod lab;
+pub mod results;
 pub mod rig;
