@@ -7,6 +7,11 @@
 //!
 //! Nothing here knows the hub's code. It is spoken to over HTTP, WebSockets and signals, as anybody would.
 
+pub mod client;
+pub mod drive;
+pub mod gauge;
 pub mod lab;
+pub mod program;
 pub mod results;
 pub mod rig;
+pub mod scenario;
