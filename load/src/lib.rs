@@ -4,6 +4,7 @@
 //!   breaks what it started: kills, stops, failovers, half-moved slots, lost bytes. The hub's own tests use it too.
 //! * [`lab`] is the fault lab, the program `talk-lab`.
 //! * [`results`] is what the load tester, the program `talk-load`, writes down.
+//! * [`report`] shows that: as a page, side by side, as tables.
 //! * [`baseline`] is what the hub's speed is measured against: bare loops, Node, Socket.IO, Redis alone.
 //!
 //! Nothing here knows the hub's code. It is spoken to over HTTP, WebSockets and signals, as anybody would.
@@ -14,6 +15,7 @@ pub mod drive;
 pub mod gauge;
 pub mod lab;
 pub mod program;
+pub mod report;
 pub mod results;
 pub mod rig;
 pub mod scenario;

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::client::Dialect;
 use crate::rig;
 
 mod node;
@@ -67,6 +68,15 @@ impl Baseline {
             Self::StaticPage => "the same bytes from actix-web on two workers, the ceiling for reading",
             Self::RawLog => "a log with group commit and fdatasync, the ceiling for durable sends",
             Self::RedisXadd => "redis-benchmark XADD, the ceiling for sends on Redis",
+        }
+    }
+
+    /// What it is spoken to with; `None` where no WebSocket is: the page, and measures.
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::WriteLoop | Self::NodeWs => Some(Dialect::Bare),
+            Self::SocketIo => Some(Dialect::SocketIo),
+            Self::StaticPage | Self::RawLog | Self::RedisXadd => None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::{Baseline, Error, Options, Result, node};
+use crate::client::Dialect;
 use crate::rig::process::Process;
 use crate::rig::{self, caretaker, patience, ports, redis};
 
@@ -28,6 +29,11 @@ pub struct Running {
 impl Running {
     pub fn baseline(&self) -> Baseline {
         self.baseline
+    }
+
+    /// See [`Baseline::dialect`].
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.baseline.dialect()
     }
 
     /// The process whose CPU and memory count.
