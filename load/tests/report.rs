@@ -220,7 +220,7 @@ fn a_sweep_is_shown_as_growth() {
     let page = page(&sweep());
     leave("sweep.html", &page);
     stands_alone(&page);
-    for part in ["Growth with connections", "class=\"band c1\"", "5000", "20k"] {
+    for part in ["Growth with connections", "class=\"band c1\"", "5,000", "20k"] {
         assert!(page.contains(part), "{part}");
     }
 }

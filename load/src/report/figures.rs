@@ -43,6 +43,7 @@ impl Unit {
                 size if size >= 1e9 => format!("{}G", short(value / 1e9)),
                 size if size >= 1e6 => format!("{}M", short(value / 1e6)),
                 size if size >= 1e4 => format!("{}k", short(value / 1e3)),
+                size if size >= 1e3 => count(value as u64),
                 _ => short(value),
             },
             Self::Cores | Self::Times => short(value),
