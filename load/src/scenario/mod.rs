@@ -120,7 +120,7 @@ pub struct Scenario {
     /// What is left to chance comes from it.
     pub seed: u64,
     /// Settings of hubs that are started for it, by dotted name.
-    pub hub: BTreeMap<String, toml::Value>,
+    pub hub: BTreeMap<String, Value>,
 }
 
 impl Default for Scenario {

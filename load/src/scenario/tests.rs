@@ -20,7 +20,7 @@ fn knobs_are_turned_from_outside() {
     let scenario = with(&["connections=5", "rate=12", "arrivals=rate", "hub.limits.text_bytes_max=99"]).expect("good");
     assert_eq!((scenario.connections, scenario.arrivals), (5, Arrivals::Rate));
     assert!((scenario.rate - 12.0).abs() < 1e-9);
-    assert_eq!(scenario.hub.get("limits.text_bytes_max").and_then(toml::Value::as_integer), Some(99));
+    assert_eq!(scenario.hub.get("limits.text_bytes_max").and_then(Value::as_i64), Some(99));
     assert_eq!(with(&["text-bytes=64"]).expect("good").text_bytes, 64, "dashes do as well");
     assert_eq!(scenario.settings().get("connections"), Some(&Value::from(5)));
 }
