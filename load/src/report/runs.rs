@@ -73,7 +73,7 @@ pub(super) fn groups(file: &File) -> Vec<Group<'_>> {
             kind: run.target.kind.clone(),
             store: run.target.store.clone(),
             nodes: run.target.nodes,
-            knob: (!sweep(file).is_empty()).then(|| shown(run.settings.get(sweep(file)))),
+            knob: (!sweep(file).is_empty()).then(|| shown(setting(run, sweep(file)))),
         };
         match groups.iter_mut().find(|group| group.key == key) {
             Some(group) => group.runs.push(run),
@@ -81,6 +81,14 @@ pub(super) fn groups(file: &File) -> Vec<Group<'_>> {
         }
     }
     groups
+}
+
+/// A knob as it is named on the command line: with `-` or `_`, and `hub.SECTION.KEY` for a setting of the hubs.
+fn setting<'a>(run: &'a Run, knob: &str) -> Option<&'a Value> {
+    match knob.strip_prefix("hub.") {
+        Some(key) => run.settings.get("hub")?.get(key),
+        None => run.settings.get(&knob.replace('-', "_")),
+    }
 }
 
 /// A setting in words.
