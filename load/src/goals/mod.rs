@@ -84,8 +84,7 @@ const FULL_LOAD: [&str; 5] =
 
 /// Measures these goals. One that cannot be measured says why in its row; the others are measured all the same.
 pub async fn measure(goals: &[Goal], order: &Order, watch: &dyn Watch) -> Measured {
-    let mut measured = Measured::default();
-    measured.rows = goals.iter().map(row).collect();
+    let mut measured = Measured { rows: goals.iter().map(row).collect(), runs: Vec::new() };
     for round in 1..=order.rounds {
         let mut memory = Memory { order, watch, runs: BTreeMap::new() };
         for (goal, row) in goals.iter().zip(&mut measured.rows) {

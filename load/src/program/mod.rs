@@ -29,7 +29,7 @@ enum Command {
     /// Names the scenarios and says what each does; with a name, all its knobs.
     List { scenario: Option<String> },
     /// Runs a scenario, by name or from a file.
-    Run(order::Run),
+    Run(Box<order::Run>),
     /// Measures the goals of the hub's speed, against their baselines, round by round.
     Goals(goals::Goals),
     /// Makes a page of a result: one file, with plots, that asks nobody for anything.
