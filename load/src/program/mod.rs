@@ -27,7 +27,7 @@ enum Command {
     /// Names the scenarios and says what each does; with a name, all its knobs.
     List { scenario: Option<String> },
     /// Runs a scenario, by name or from a file.
-    Run(order::Run),
+    Run(Box<order::Run>),
     /// Makes a page of a result: one file, with plots, that asks nobody for anything.
     Report(shown::Report),
     /// Shows two results side by side, and what got better or worse beyond the spread of the rounds.

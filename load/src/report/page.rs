@@ -74,7 +74,7 @@ fn heading(out: &mut String, scenarios: &[&str], sentences: &[&str], runs: &[Run
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
     let mut facts = vec![targets.join(" · ")];
     facts.push(match runs.len() {
-        1 => format!("{} s from {}", super::figures::short(first.seconds), first.started),
+        1 => format!("{} s from {}", super::figures::digits(first.seconds), first.started),
         many => format!("{many} runs, {} to {}", first.started, last.started),
     });
     facts.extend((!first.target.commit.is_empty()).then(|| format!("commit {}", first.target.commit)));

@@ -84,8 +84,7 @@ impl Verdict {
         match self {
             Self::Better => "better",
             Self::Worse => "worse",
-            Self::Same => "",
-            Self::Unknown => "too few rounds",
+            Self::Same | Self::Unknown => "",
         }
     }
 }
@@ -143,6 +142,9 @@ impl Metric {
             Self::RedisCpuPerSend,
             Self::NotDone,
         ]);
+        // Where all requests are sends, once is enough.
+        let only_sends = runs.iter().all(|run| run.counts.requests == run.counts.acknowledged);
+        let all = all.filter(|metric| !(only_sends && matches!(metric, Self::Requests)));
         all.filter(|metric| runs.iter().any(|run| metric.of(run).is_some())).collect()
     }
 
