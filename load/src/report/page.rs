@@ -153,7 +153,8 @@ fn latencies(run: &Run) -> Table {
         let values = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
         let values = std::iter::once(latency.mean).chain(values.map(|value| value as f64));
         let name = Cell::from(latency_name(name));
-        let values = values.map(|value| Cell::from(Unit::Micros.show(value)));
+        let shown = |value| if value > 0.0 { Unit::Micros.show(value) } else { "–".to_owned() };
+        let values = values.map(|value| Cell::from(shown(value)));
         table.row([name, count(latency.count).into()].into_iter().chain(values));
     }
     table

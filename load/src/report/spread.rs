@@ -158,7 +158,8 @@ impl Metric {
             Self::Requests => rate(counts.requests),
             Self::Latency(name, point) => {
                 let latency = run.latencies.get(name).filter(|latency| latency.count > 0)?;
-                return Some(point.of(latency) as f64);
+                // A baseline that measures by itself does not give all points.
+                return Some(point.of(latency) as f64).filter(|micros| *micros > 0.0);
             }
             Self::CpuPerDelivery => server.cpu_us_per_delivery,
             Self::CpuPerRequest => server.cpu_us_per_request,
