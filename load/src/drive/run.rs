@@ -17,6 +17,7 @@ use super::people;
 use super::publisher::Publisher;
 use super::sender::{Sender, Work};
 use super::target::{self, Target};
+use crate::baseline;
 use crate::client::Dialect;
 use crate::client::stream::Sources;
 use crate::gauge::clock::micros;
@@ -43,8 +44,19 @@ pub enum Error {
     Client(#[from] crate::client::Error),
     #[error("{doing}: {source}")]
     Io { doing: &'static str, source: std::io::Error },
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
     #[error("{0}")]
     Wrong(String),
+}
+
+impl Error {
+    /// Whether something is not on this machine that the target needs.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        let (Self::Baseline(error) | Self::Target(target::Error::Baseline(error))) = self else { return false };
+        matches!(error, baseline::Error::Missing { .. })
+    }
 }
 
 /// Who is told how far a run is.
@@ -110,7 +122,11 @@ fn fitting(scenario: &Scenario, target: &Target) -> Result<Scenario, Error> {
     if scenario.arrivals == Arrivals::Window {
         scenario.senders = scenario.senders.min(scenario.window);
     }
-    if target.dialect != Dialect::Hub {
+    if target.page.is_some() {
+        if scenario.sends + scenario.reactions > 0 || scenario.connections > 0 {
+            return Err(Error::Wrong(format!("{} can only be read from, not {}", target.info.kind, scenario.name)));
+        }
+    } else if target.dialect != Dialect::Hub {
         let only_sends = scenario.reactions == 0 && scenario.history == 0 && scenario.arrivals != Arrivals::Think;
         if scenario.chats != 1 || !only_sends || scenario.dropped_percent > 0.0 || scenario.restarts > 0 {
             let name = &scenario.name;
@@ -210,10 +226,11 @@ impl<'a> Course<'a> {
         let scenario = self.scenario;
         if scenario.warm_up_seconds > 0.0 {
             watch.phase("warming up");
+            self.recorder.begin().await;
             self.seconds(scenario.warm_up_seconds, -1.0, watch).await;
         }
-        self.recorder.begin().await;
         watch.phase("measuring");
+        self.recorder.begin().await;
         self.seconds(scenario.seconds, scenario.seconds, watch).await;
     }
 

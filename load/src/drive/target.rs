@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::people::Access;
+use crate::baseline::{self, Baseline, Running};
 use crate::client::Dialect;
 use crate::client::stream::Node;
 use crate::gauge::machine::commit;
@@ -72,6 +73,7 @@ pub struct Target {
     hubs: Vec<Hub>,
     // Dropped after the hubs, which would complain.
     _redis: Option<Server>,
+    _baseline: Option<Running>,
 }
 
 /// Why there is nothing to load.
@@ -81,6 +83,8 @@ pub enum Error {
     Rig(#[from] rig::Error),
     #[error(transparent)]
     Client(#[from] crate::client::Error),
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
     #[error("{0}")]
     Wrong(String),
 }
@@ -126,7 +130,7 @@ impl Target {
         let access = Access::Secret { secret: SECRET.to_owned(), customer: None, admin_token: None };
         let pids = hubs.iter().filter_map(Hub::pid).collect();
         let dialect = Dialect::Hub;
-        Ok(Self { info, dialect, nodes, access, pids, redis: gauge, page: None, hubs, _redis: redis })
+        Ok(Self { info, dialect, nodes, access, pids, redis: gauge, page: None, hubs, _redis: redis, _baseline: None })
     }
 
     /// Takes what is there.
@@ -149,7 +153,46 @@ impl Target {
             ..results::Target::default()
         };
         let (access, pids) = (there.access.clone(), there.pids.clone());
-        Ok(Self { info, dialect: Dialect::Hub, nodes, access, pids, redis, page: None, hubs: Vec::new(), _redis: None })
+        Ok(Self {
+            info,
+            dialect: Dialect::Hub,
+            nodes,
+            access,
+            pids,
+            redis,
+            page: None,
+            hubs: Vec::new(),
+            _redis: None,
+            _baseline: None,
+        })
+    }
+
+    /// Starts a baseline that takes load.
+    ///
+    /// # Errors
+    /// It does not start, or what it needs is not on this machine.
+    pub async fn baseline(baseline: Baseline, options: &baseline::Options) -> Result<Self, Error> {
+        let running = baseline::start(baseline, options).await?;
+        let redis = match running.redis() {
+            Some(server) => gauge(&server.url()).await?,
+            None => None,
+        };
+        let (dialect, page) = match baseline {
+            Baseline::SocketIo => (Dialect::SocketIo, None),
+            Baseline::StaticPage => (Dialect::Hub, Some("/".to_owned())),
+            _ => (Dialect::Bare, None),
+        };
+        let info = results::Target {
+            kind: baseline.name().to_owned(),
+            version: running.version.clone(),
+            commit: commit(),
+            store: String::new(),
+            nodes: 1,
+        };
+        let access = Access::Secret { secret: SECRET.to_owned(), customer: None, admin_token: None };
+        let (nodes, pids) = (vec![Node::of(&running.url)?], vec![running.pid()]);
+        let (hubs, running) = (Vec::new(), Some(running));
+        Ok(Self { info, dialect, nodes, access, pids, redis, page, hubs, _redis: None, _baseline: running })
     }
 
     /// Stops the first hub as an operator does, starts it again, and says how long it took from its start until it said

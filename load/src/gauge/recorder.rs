@@ -51,19 +51,20 @@ impl Recorder {
         Self { clock, tallies, pids, redis, taken, total, rows, begin, last, rss_peak_bytes: 0 }
     }
 
-    /// Forgets what was counted until now, except how long connecting took: measuring begins.
+    /// Forgets what was counted until now, except what comes before all load: connecting, and starting. Measuring
+    /// begins, or the warm-up before it.
     pub async fn begin(&mut self) {
         let before = self.collect();
-        self.total = Tally::default();
-        self.total.counts.connected = before.counts.connected;
-        self.total.counts.connect_failed = before.counts.connect_failed;
-        if let Some(connect) = before.spread(Span::Connect) {
-            self.total.put(Span::Connect, connect);
-        }
-        if let Some(start) = before.spread(Span::Start) {
-            self.total.put(Span::Start, start);
-        }
+        let mut kept = std::mem::take(&mut self.total);
+        kept.add(&before);
         self.give_back(before);
+        self.total.counts.connected = kept.counts.connected;
+        self.total.counts.connect_failed = kept.counts.connect_failed;
+        for span in [Span::Connect, Span::Start] {
+            if let Some(spread) = kept.spread(span) {
+                self.total.put(span, spread);
+            }
+        }
         self.rows.clear();
         self.begin = self.moment().await;
         self.last = self.begin.clone();

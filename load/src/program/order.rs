@@ -7,16 +7,17 @@ use clap::Args;
 
 use super::progress::Progress;
 use super::{Result, said, summary};
+use crate::baseline::Baseline;
+use crate::drive::contender::Contender;
 use crate::drive::people::Access;
-use crate::drive::run;
-use crate::drive::target::{Hubs, Store, Target, There};
+use crate::drive::target::{Hubs, Store, There};
 use crate::lab::voice::say;
 use crate::results::{self, Run as Outcome, SCHEMA, Series};
 use crate::scenario::{self, Scenario};
 
 /// What is loaded.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Against {
+pub(super) struct On {
     /// A hub's program: it is started for the run, on a directory of its own.
     #[arg(long, env = "TALK_HUB_BIN")]
     hub: Option<PathBuf>,
@@ -56,12 +57,11 @@ pub(super) struct Against {
     source: Vec<IpAddr>,
 }
 
-impl Against {
-    async fn target(&self, scenario: &Scenario) -> Result<Target> {
+impl On {
+    fn contender(&self) -> Result<Contender> {
         if self.url.is_empty() {
             let program = self.hub.clone().ok_or("name a hub to start (--hub PATH) or where hubs are (--url URL)")?;
-            let hubs = Hubs { program, store: self.store, nodes: self.nodes };
-            return Target::start(&hubs, scenario).await.map_err(said);
+            return Ok(Contender::Hubs(Hubs { program, store: self.store, nodes: self.nodes }));
         }
         let access = match (&self.tokens, &self.sign_in, &self.secret) {
             (Some(tokens), None, None) => Access::Tokens(tokens.clone()),
@@ -74,7 +74,7 @@ impl Against {
             _ => return Err("with --url, name one of --tokens, --sign-in and --secret".to_owned()),
         };
         let there = There { urls: self.url.clone(), access, pids: self.pid.clone(), redis: self.redis.clone() };
-        Target::there(&there).await.map_err(said)
+        Ok(Contender::There(there))
     }
 }
 
@@ -84,7 +84,13 @@ pub(super) struct Run {
     /// A name of `talk-load list`, or a file.
     scenario: String,
     #[command(flatten)]
-    against: Against,
+    on: On,
+    /// Baselines that are run in turn with the hub, by comma.
+    #[arg(long, value_delimiter = ',')]
+    against: Vec<Baseline>,
+    /// Only the baselines.
+    #[arg(long)]
+    without_hub: bool,
     /// Turns a knob of the scenario: key=value. hub.SECTION.KEY=value is a setting of hubs that are started.
     #[arg(long = "set")]
     set: Vec<String>,
@@ -112,10 +118,15 @@ impl Run {
             // All of them are read before anything is started.
             scenarios.push(scenario::find(&self.scenario, &set).map_err(said)?);
         }
+        let mut contenders = if self.without_hub { Vec::new() } else { vec![self.on.contender()?] };
+        contenders.extend(self.against.iter().map(|baseline| Contender::Baseline(*baseline)));
         let mut series = Series { schema: SCHEMA, rounds: self.rounds, sweep: knob, ..Series::default() };
-        for _ in 0..self.rounds {
+        for round in 1..=self.rounds {
+            if self.rounds > 1 {
+                say(&format!("round {round} of {}", self.rounds));
+            }
             for scenario in &scenarios {
-                series.runs.push(self.once(scenario).await?);
+                self.round(scenario, &contenders, &mut series.runs).await?;
             }
         }
         let good = series.runs.iter().all(|run| run.violations_count == 0);
@@ -130,15 +141,24 @@ impl Run {
         Ok((knob.to_owned(), values.split(',').map(|value| Some(value.trim().to_owned())).collect()))
     }
 
-    async fn once(&self, scenario: &Scenario) -> Result<Outcome> {
-        let progress = Progress::new(self.plain);
-        progress.say(&format!("{}: {}", scenario.name, scenario.sentence));
-        let mut target = self.against.target(scenario).await?;
-        let outcome = run::run(scenario, &mut target, &self.against.source, &progress).await;
-        drop(progress);
-        let outcome = outcome.map_err(said)?;
-        say(&summary::of(&outcome));
-        Ok(outcome)
+    /// One after the other, so that what the machine does meanwhile befalls all of them.
+    async fn round(&self, scenario: &Scenario, contenders: &[Contender], runs: &mut Vec<Outcome>) -> Result<()> {
+        for contender in contenders {
+            let progress = Progress::new(self.plain);
+            progress.say(&format!("{} on {}: {}", scenario.name, contender.name(), scenario.sentence));
+            let page_bytes = runs.last().and_then(page_bytes);
+            let outcome = contender.run(scenario, &self.on.source, page_bytes, &progress).await;
+            drop(progress);
+            match outcome {
+                Ok(run) => {
+                    say(&summary::of(&run));
+                    runs.push(run);
+                }
+                Err(error) if error.is_missing() => say(&format!("  left out: {error}")),
+                Err(error) => return Err(said(error)),
+            }
+        }
+        Ok(())
     }
 
     fn keep(&self, mut series: Series) -> Result<()> {
@@ -163,4 +183,11 @@ fn free(folder: &Path, name: &str) -> PathBuf {
     }
     let numbered = (2..1_000).map(|number| folder.join(format!("{name}-{moment}-{number}.json")));
     numbered.into_iter().find(|path| !path.exists()).unwrap_or(plain)
+}
+
+/// How large the pages were that a run read; `None` when it read none.
+pub(super) fn page_bytes(run: &Outcome) -> Option<usize> {
+    let (counts, read) = (&run.counts, run.latencies.contains_key("history"));
+    let pages = counts.requests.checked_sub(counts.acknowledged).filter(|pages| *pages > 0 && read)?;
+    usize::try_from(counts.body_bytes / pages).ok()
 }
