@@ -176,7 +176,7 @@ mod tests {
         let (clock, jobs) = (Clock::start(), Arc::new(Jobs::new(100)));
         let pacer = Pacer::start(&scenario, clock, Arc::clone(&jobs), Shared::default()).expect("a thread");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let mut next = || runtime.block_on(jobs.next()).and_then(|job| job.agent);
+        let next = || runtime.block_on(jobs.next()).and_then(|job| job.agent);
         let mut first: Vec<_> = (0..3).filter_map(|_| next()).collect();
         first.sort_unstable();
         assert_eq!(first, [0, 1, 2]);

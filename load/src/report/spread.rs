@@ -143,7 +143,7 @@ impl Metric {
             Self::NotDone,
         ]);
         // Where all requests are sends, once is enough.
-        let only_sends = runs.iter().all(|run| run.counts.requests == run.counts.acknowledged);
+        let only_sends = runs.iter().all(|run| [0, run.counts.acknowledged].contains(&run.counts.requests));
         let all = all.filter(|metric| !(only_sends && matches!(metric, Self::Requests)));
         all.filter(|metric| runs.iter().any(|run| metric.of(run).is_some())).collect()
     }
