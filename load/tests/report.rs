@@ -275,7 +275,7 @@ fn a_single_round_is_not_judged() {
     let (old, new) = (rounds(1, &[("hub", 800_000.0)]), rounds(1, &[("node-ws", 70_000.0)]));
     let text = Compared { old_name: "a", old: &old, new_name: "b", new: &new }.text();
     assert!(text.contains("fan-out: hub, redis and fan-out: node-ws"), "one of each is compared: {text}");
-    assert!(text.contains("too few rounds") && !text.contains("worse\n"), "{text}");
+    assert!(text.contains("too few to judge by") && !text.contains("worse\n"), "{text}");
 }
 
 #[test]

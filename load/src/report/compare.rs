@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::figures::Unit;
 use super::plot::draw;
 use super::runs::{Group, different_settings, groups};
-use super::spread::{Metric, Verdict};
+use super::spread::{Metric, ROUNDS_MIN, Verdict};
 use super::table::{Cell, Mark, Table};
 use super::{escape, page, plots};
 use crate::results::{File, Run};
@@ -107,8 +107,7 @@ impl<'a> Compared<'a> {
     }
 
     fn table(&self, pair: &Pair<'_>) -> Table {
-        let quotient = format!("{} / {}", self.new_name, self.old_name);
-        let mut table = Table::new(&["", self.old_name, self.new_name, &quotient, ""]);
+        let mut table = Table::new(&["", self.old_name, self.new_name, "new / old", ""]);
         let all: Vec<&Run> = pair.old.runs.iter().chain(&pair.new.runs).copied().collect();
         for metric in Metric::all(&all) {
             let (old, new) = (metric.spread(&pair.old.runs), metric.spread(&pair.new.runs));
@@ -145,7 +144,9 @@ fn judged(verdict: Verdict) -> Cell {
 /// What makes a comparison doubtful: other rounds, another machine, other settings, violations.
 fn notes(pair: &Pair<'_>) -> Vec<String> {
     let (Some(old), Some(new)) = (pair.old.runs.first(), pair.new.runs.first()) else { return Vec::new() };
-    let mut notes = vec![format!("rounds: {} and {}", pair.old.runs.len(), pair.new.runs.len())];
+    let rounds = [pair.old.runs.len(), pair.new.runs.len()];
+    let few = if rounds.iter().any(|rounds| *rounds < ROUNDS_MIN) { ", too few to judge by" } else { "" };
+    let mut notes = vec![format!("rounds: {} and {}{few}", rounds[0], rounds[1])];
     notes.extend((old.machine != new.machine).then(|| {
         let said = |run: &Run| format!("{} × {}, {}", run.machine.cores, run.machine.cpu, run.machine.kernel);
         format!("not the same machine: {} and {}", said(old), said(new))

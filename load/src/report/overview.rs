@@ -43,8 +43,10 @@ fn targets(out: &mut String, groups: &[Group<'_>]) {
     out.push_str("<div class=\"plots\">\n");
     for metric in Metric::all(&all(groups)).iter().filter(|metric| worth_dots(metric)) {
         let rows: Vec<_> = groups.iter().map(|group| (group.target(), values(metric, group))).collect();
-        // One dot says no more than the table.
-        if rows.iter().any(|(_, values)| values.len() > 1) || groups.len() > 1 {
+        // One dot, or one target of several, says no more than the table.
+        let measured = rows.iter().filter(|(_, values)| !values.is_empty()).count();
+        let worth = if groups.len() > 1 { measured > 1 } else { rows.iter().any(|(_, values)| values.len() > 1) };
+        if worth {
             out.push_str(&dots(&plots::capital(&metric.name()), metric.unit(), &rows));
         }
     }

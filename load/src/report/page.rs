@@ -74,7 +74,7 @@ fn heading(out: &mut String, scenarios: &[&str], sentences: &[&str], runs: &[Run
     let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return };
     let mut facts = vec![targets.join(" · ")];
     facts.push(match runs.len() {
-        1 => format!("{} s from {}", super::figures::short(first.seconds), first.started),
+        1 => format!("{} s from {}", super::figures::digits(first.seconds), first.started),
         many => format!("{many} runs, {} to {}", first.started, last.started),
     });
     facts.extend((!first.target.commit.is_empty()).then(|| format!("commit {}", first.target.commit)));
@@ -153,7 +153,8 @@ fn latencies(run: &Run) -> Table {
         let values = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
         let values = std::iter::once(latency.mean).chain(values.map(|value| value as f64));
         let name = Cell::from(latency_name(name));
-        let values = values.map(|value| Cell::from(Unit::Micros.show(value)));
+        let shown = |value| if value > 0.0 { Unit::Micros.show(value) } else { "–".to_owned() };
+        let values = values.map(|value| Cell::from(shown(value)));
         table.row([name, count(latency.count).into()].into_iter().chain(values));
     }
     table

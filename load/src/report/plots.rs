@@ -31,9 +31,9 @@ fn lasted(run: &Run, name: &str, of: impl Fn(&Second) -> u64) -> Line {
     Line::new(name, thinned(&points, worst))
 }
 
-/// The curve of a latency, as far as there are values enough: the last nine rests on ten of them.
+/// The curve of a latency, as far as there are values: of a thousand, up to 99.9 %.
 fn curve(name: &str, latency: &Latency) -> Line {
-    let nines = ((latency.count as f64 / 10.0).log10()).clamp(1.0, NINES_MAX);
+    let nines = (latency.count.max(1) as f64).log10().clamp(1.0, NINES_MAX);
     let end = 100.0 * (1.0 - 10_f64.powf(-nines));
     let points: Vec<_> = latency.curve.iter().filter(|(at, _)| *at <= end + 1e-9).collect();
     let each = points.len().div_ceil(PLACES_MAX).max(1);

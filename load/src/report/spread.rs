@@ -84,8 +84,7 @@ impl Verdict {
         match self {
             Self::Better => "better",
             Self::Worse => "worse",
-            Self::Same => "",
-            Self::Unknown => "too few rounds",
+            Self::Same | Self::Unknown => "",
         }
     }
 }
@@ -143,6 +142,9 @@ impl Metric {
             Self::RedisCpuPerSend,
             Self::NotDone,
         ]);
+        // Where all requests are sends, once is enough.
+        let only_sends = runs.iter().all(|run| [0, run.counts.acknowledged].contains(&run.counts.requests));
+        let all = all.filter(|metric| !(only_sends && matches!(metric, Self::Requests)));
         all.filter(|metric| runs.iter().any(|run| metric.of(run).is_some())).collect()
     }
 
@@ -156,7 +158,8 @@ impl Metric {
             Self::Requests => rate(counts.requests),
             Self::Latency(name, point) => {
                 let latency = run.latencies.get(name).filter(|latency| latency.count > 0)?;
-                return Some(point.of(latency) as f64);
+                // A baseline that measures by itself does not give all points.
+                return Some(point.of(latency) as f64).filter(|micros| *micros > 0.0);
             }
             Self::CpuPerDelivery => server.cpu_us_per_delivery,
             Self::CpuPerRequest => server.cpu_us_per_request,
