@@ -47,6 +47,7 @@ fn run(kind: &str, seconds: u64, rate: f64, seed: u64) -> Run {
             acknowledged: (rate / 1_000.0 * wave) as u64,
             delivered: (rate * wave) as u64,
             failed: u64::from(at % 20 == 13) * 3,
+            requests: (rate / 1_000.0 * wave) as u64,
             send_p50: (400.0 * slow.sqrt()) as u64,
             send_p99: (1_500.0 * slow) as u64,
             // A second in which nothing came: a gap, not a zero.
