@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use talk_load::results::{File, Run, Series};
 
 mod faulty;
+mod remote;
 
 /// The hub that is built beside this test, or what `TALK_HUB_BIN` names.
 fn hub() -> PathBuf {
@@ -150,6 +151,42 @@ fn a_server_that_leaves_something_out_or_says_it_twice_is_found_out() {
         assert_eq!(output.status.code(), Some(i32::from(words.is_some())), "{fault:?}: {said}");
         assert!(said.contains(words.unwrap_or("delivered")), "{fault:?}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_runs_already_is_loaded_with_tokens_by_signing_in_or_with_a_secret() {
+    let remote = remote::start(hub(), 4).await;
+    let (url, files) = (remote.hub.base(), tempfile::tempdir().expect("a directory"));
+    let (tokens, people) = (files.path().join("tokens"), files.path().join("people"));
+    let lines = |line: fn(&(String, String, String)) -> String| {
+        remote.agents.iter().map(|agent| line(agent) + "\n").collect::<String>()
+    };
+    std::fs::write(&tokens, lines(|(_, _, token)| token.clone())).expect("written");
+    std::fs::write(&people, lines(|(name, password, _)| format!("{name} {password}"))).expect("written");
+    let (tokens, people) = (tokens.to_str().expect("a path"), people.to_str().expect("a path"));
+    let pid = remote.hub.pid().expect("it runs").to_string();
+    for access in [
+        &["--tokens", tokens][..],
+        &["--sign-in", people],
+        &["--secret", remote::SECRET, "--admin-token", remote::ADMIN_TOKEN],
+    ] {
+        let mut words = vec!["run", "send-to-receive", "--url", &url, "--pid", &pid];
+        words.extend(access);
+        for set in ["people=4", "connections=4", "chats=2", "members=3", "rate=40", "seconds=1", "warm_up_seconds=0"] {
+            words.extend(["--set", set]);
+        }
+        let File::Run(run) = tokio::task::block_in_place(|| written(&words)) else { panic!("one run was wanted") };
+        assert!(
+            run.counts.delivered > 0 && run.counts.failed + run.counts.refused == 0,
+            "{access:?}: {:?}",
+            run.counts
+        );
+        assert!(run.server.rss_end_bytes > 0, "{access:?}");
+    }
+    let out = tempfile::tempdir().expect("a directory");
+    let words = ["run", "fan-out", "--url", &url, "--tokens", tokens];
+    let output = load(&words, out.path());
+    assert!(text(&output).contains("4 lines for 1000 people"), "{}", text(&output));
 }
 
 #[test]

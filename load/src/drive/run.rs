@@ -89,7 +89,7 @@ pub async fn run(
     let rss_begin = process::usage(&target.pids).rss_bytes;
     let io = |doing| move |source| Error::Io { doing, source };
     let listener = Listener::start(Arc::clone(&hall)).map_err(io("starting to listen"))?;
-    connect(&scenario, &hall, &listener, watch).await?;
+    connect(&scenario, target, &hall, &listener, watch).await?;
     let rss_connected = process::usage(&target.pids).rss_bytes;
     let started = chrono::Utc::now();
     let mut course = Course::begin(&scenario, target, Arc::clone(&hall), listener, starts).await?;
@@ -148,7 +148,13 @@ async fn restart(scenario: &Scenario, target: &mut Target, tally: &Shared, watch
     Ok(())
 }
 
-async fn connect(scenario: &Scenario, hall: &Hall, listener: &Listener, watch: &dyn Watch) -> Result<(), Error> {
+async fn connect(
+    scenario: &Scenario,
+    target: &Target,
+    hall: &Hall,
+    listener: &Listener,
+    watch: &dyn Watch,
+) -> Result<(), Error> {
     if scenario.connections == 0 {
         return Ok(());
     }
@@ -164,8 +170,11 @@ async fn connect(scenario: &Scenario, hall: &Hall, listener: &Listener, watch: &
         return Ok(());
     }
     let live = listener.live();
-    let first = hall.violations.first().into_iter().next().unwrap_or_default();
-    Err(Error::Wrong(format!("only {live} of {count} sockets came up within {within:?} {first}")))
+    let mut why = hall.violations.first().first().map(|words| format!(": {words}")).unwrap_or_default();
+    if target.pids.iter().any(|pid| process::is_out_of_descriptors(*pid)) {
+        "; a server has no descriptors left: raise ulimit -n".clone_into(&mut why);
+    }
+    Err(Error::Wrong(format!("only {live} of {count} sockets came up within {within:?}{why}")))
 }
 
 /// A run from its first deed on.

@@ -50,7 +50,21 @@ fn rss(pid: &str) -> Option<u64> {
 /// Descriptors that this process may have open; `None` where it cannot be told.
 #[must_use]
 pub fn descriptors_max() -> Option<u64> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limit("self")
+}
+
+/// Whether a process has nearly as many descriptors open as it may have.
+#[must_use]
+pub fn is_out_of_descriptors(pid: u32) -> bool {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64);
+    limit(&pid.to_string()).is_some_and(|max| open + DESCRIPTORS_LEFT_MIN >= max)
+}
+
+/// With fewer left, a server accepts no more.
+const DESCRIPTORS_LEFT_MIN: u64 = 16;
+
+fn limit(pid: &str) -> Option<u64> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -64,5 +78,6 @@ mod tests {
         assert!(usage(&[std::process::id()]).rss_bytes > 1_000_000);
         assert_eq!(usage(&[u32::MAX]), Usage::default());
         assert!(descriptors_max().is_some_and(|max| max > 10));
+        assert!(!is_out_of_descriptors(std::process::id()));
     }
 }
