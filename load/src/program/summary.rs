@@ -13,8 +13,14 @@ pub(super) fn of(run: &Run) -> String {
     let (counts, seconds) = (&run.counts, run.seconds);
     let rate = |count| thousands(per_second(count, seconds));
     let target = &run.target;
-    let _ = write!(text, "{} against {} {}", run.scenario, target.kind, target.store);
-    let _ = writeln!(text, ", {} nodes, {seconds:.1} s", target.nodes);
+    let _ = write!(text, "{} on {}", run.scenario, target.kind);
+    if !target.store.is_empty() {
+        let _ = write!(text, ", {}", target.store);
+    }
+    if target.nodes > 1 {
+        let _ = write!(text, ", {} nodes", target.nodes);
+    }
+    let _ = writeln!(text, ", {seconds:.1} s");
     if counts.sent > 0 {
         let (refused, failed) = (counts.refused, counts.failed);
         let _ = writeln!(text, "  sent           {}/s, refused {refused}, failed {failed}", rate(counts.acknowledged));
