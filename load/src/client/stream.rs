@@ -1,0 +1,104 @@
+//! TCP connections from several source addresses: one address has 28,000 ports or so towards a server, and a test of more
+//! connections needs more addresses (each gives 28,000 in all when it is named). Nothing but the addresses that the caller names is ever bound.
+
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Error, Result};
+
+/// A node: where it is, and what it is called in `Host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub address: SocketAddr,
+    pub host: String,
+}
+
+impl Node {
+    /// From `http://host:port` or `ws://host:port`; anything after that is left out.
+    ///
+    /// # Errors
+    /// It is no such address, or the name is not known. `https` is not spoken.
+    pub fn of(url: &str) -> Result<Self> {
+        let wrong = |problem: &str| Error::Address { url: url.to_owned(), problem: problem.to_owned() };
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://"));
+        let rest = rest.ok_or_else(|| wrong("must begin with http:// or ws://; TLS is not spoken here"))?;
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let named = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            host.to_owned()
+        } else {
+            format!("{host}:80")
+        };
+        let found = named.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?.next();
+        Ok(Self { address: found.ok_or_else(|| wrong("no address"))?, host: host.to_owned() })
+    }
+}
+
+/// The addresses that connections are made from, in turn. None: the kernel chooses.
+#[derive(Debug, Default)]
+pub struct Sources {
+    addresses: Vec<IpAddr>,
+    next: AtomicUsize,
+}
+
+impl Sources {
+    /// These, in turn.
+    #[must_use]
+    pub fn new(addresses: Vec<IpAddr>) -> Self {
+        Self { addresses, next: AtomicUsize::new(0) }
+    }
+
+    /// Begins to connect; the stream does not block, and is writable when it is connected.
+    ///
+    /// # Errors
+    /// The source address is not this machine's, or there is no descriptor or port left.
+    pub fn begin(&self, to: SocketAddr) -> Result<TcpStream> {
+        let failed = |source| Error::Io { doing: "connecting", source };
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        socket.set_tcp_nodelay(true).map_err(failed)?;
+        if let Some(from) = self.turn() {
+            let bound = socket.bind(&SocketAddr::new(from, 0).into());
+            bound.map_err(|source| Error::Io { doing: "binding a source address", source })?;
+        }
+        match socket.connect(&to.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(IN_PROGRESS) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(socket.into())
+    }
+
+    fn turn(&self) -> Option<IpAddr> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.addresses.get(turn.checked_rem(self.addresses.len())?).copied()
+    }
+}
+
+/// EINPROGRESS on Linux.
+const IN_PROGRESS: i32 = 115;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_read_from_addresses() {
+        let node = Node::of("http://127.0.0.1:8080/v1.0").expect("an address");
+        assert_eq!((node.host.as_str(), node.address.port()), ("127.0.0.1:8080", 8080));
+        assert_eq!(Node::of("ws://127.0.0.1").expect("an address").address.port(), 80);
+        assert!(Node::of("https://127.0.0.1").is_err(), "no TLS");
+    }
+
+    #[test]
+    fn connections_come_from_the_addresses_in_turn() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let to = listener.local_addr().expect("an address");
+        let sources = Sources::new(vec!["127.0.0.2".parse().expect("one"), "127.0.0.3".parse().expect("another")]);
+        let _streams: Vec<_> = (0..3).map(|_| sources.begin(to).expect("a connection")).collect();
+        let from: Vec<_> = (0..3).map(|_| listener.accept().expect("accepted").1.ip().to_string()).collect();
+        assert_eq!(from, ["127.0.0.2", "127.0.0.3", "127.0.0.2"]);
+    }
+}

@@ -1,0 +1,358 @@
+//! One subscribed socket: from the first packet until it is dropped for good, over any number of times that it comes back.
+//!
+//! It reads what came without copying it, answers pings, and judges every event. What it counts goes into the tally that
+//! it is handed. It knows nothing of the other sockets.
+
+use std::io::{ErrorKind, Read, Write};
+
+use mio::net::TcpStream;
+
+use super::follow::Follow;
+use super::hall::Hall;
+use crate::client::Dialect;
+use crate::client::event::Finders;
+use crate::client::frames::{self, Found, Kind};
+use crate::client::handshake::{self, Next, Role, Upgraded};
+use crate::gauge::tally::{Span, Tally};
+
+mod hearing;
+
+pub(super) use hearing::chat_name;
+
+/// Bytes that a read may bring at most.
+const READ_BYTES: usize = 256 * 1024;
+/// Bytes of the room for half a frame that are kept when there is none.
+const ROOM_BYTES_KEPT: usize = 4 * 1024;
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Not connected; it may be waiting for its turn.
+    Down,
+    Connecting,
+    Upgrading,
+    /// It is a socket, and has asked for its events.
+    Subscribing,
+    Up,
+}
+
+/// What became of a socket while it was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// What it was.
+    Same,
+    /// It is up, for the first time or again.
+    Up,
+    /// It is down, and may be tried again after so many seconds.
+    Down(Option<u64>),
+}
+
+/// What is used for all sockets, one at a time.
+#[derive(Debug)]
+pub struct Tools {
+    pub finders: Finders,
+    scratch: Vec<u8>,
+    /// Messages of this run that came, by chat and number: for those who count who has them.
+    pub heard: Vec<(u32, u64)>,
+    /// Whether [`Self::heard`] is wanted.
+    pub wanted: bool,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self { finders: Finders::default(), scratch: vec![0; READ_BYTES], heard: Vec::new(), wanted: false }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Socket {
+    pub agent: u32,
+    pub node: u32,
+    pub state: State,
+    /// Not read, and not judged.
+    pub stalled: bool,
+    /// When it began to come up, or was dropped.
+    pub begun: u64,
+    /// It was up before: it comes back with its cursors.
+    back: bool,
+    /// Chats in which it has not caught up yet.
+    behind: u32,
+    stream: Option<TcpStream>,
+    rest: Vec<u8>,
+    out: Vec<u8>,
+    follows: Vec<Follow>,
+    /// Which of them the last event was of.
+    hit: usize,
+}
+
+impl Socket {
+    /// One that is down.
+    #[must_use]
+    pub fn new(agent: u32, node: u32) -> Self {
+        Self {
+            agent,
+            node,
+            state: State::Down,
+            stalled: false,
+            begun: 0,
+            back: false,
+            behind: 0,
+            stream: None,
+            rest: Vec::new(),
+            out: Vec::new(),
+            follows: Vec::new(),
+            hit: 0,
+        }
+    }
+
+    /// Begins to come up on this stream.
+    pub fn begin(&mut self, stream: TcpStream, now: u64) {
+        self.forget();
+        if self.begun == 0 {
+            self.begun = now;
+        }
+        (self.stream, self.state) = (Some(stream), State::Connecting);
+    }
+
+    /// Cuts it, as a network does: nothing is said to the server but a reset.
+    pub fn cut(&mut self) {
+        if let Some(stream) = &self.stream {
+            // Without it each would hold a port for a minute.
+            socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)).ok();
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        (self.stream, self.state) = (None, State::Down);
+        (self.rest, self.out) = (Vec::new(), Vec::new());
+    }
+
+    /// The stream, for whoever polls it.
+    pub fn stream(&mut self) -> Option<&mut TcpStream> {
+        self.stream.as_mut()
+    }
+
+    /// Up, read, and with everything that it missed.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.state == State::Up && self.behind == 0 && !self.stalled
+    }
+
+    /// The chats that it follows.
+    #[must_use]
+    pub fn follows(&self) -> &[Follow] {
+        &self.follows
+    }
+
+    /// Something can be read or written. `ended`: the other side has said its last.
+    pub fn serve(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, ended: bool) -> Became {
+        if self.state == State::Connecting {
+            match self.connected(hall) {
+                Ok(true) => {}
+                Ok(false) => return Became::Same,
+                Err(()) => return self.lost(hall, tally, None),
+            }
+        }
+        let before = self.is_live();
+        if self.flush().is_err() {
+            return self.lost(hall, tally, None);
+        }
+        if self.stalled {
+            return Became::Same;
+        }
+        match self.read(hall, tools, tally, ended) {
+            Ok(()) if !before && self.is_live() => {
+                self.came_up(hall, tally);
+                Became::Up
+            }
+            Ok(()) => Became::Same,
+            Err(after) => self.lost(hall, tally, after),
+        }
+    }
+
+    fn came_up(&mut self, hall: &Hall, tally: &mut Tally) {
+        let took = hall.clock.now().saturating_sub(self.begun);
+        if self.back {
+            tally.counts.resumed += 1;
+            tally.took(Span::Resume, took);
+        } else {
+            tally.counts.connected += 1;
+            tally.took(Span::Connect, took);
+        }
+        (self.back, self.begun) = (true, 0);
+    }
+
+    fn lost(&mut self, hall: &Hall, tally: &mut Tally, after: Option<u64>) -> Became {
+        if self.state == State::Up {
+            tally.counts.closed += 1;
+            if self.begun == 0 {
+                self.begun = hall.clock.now();
+            }
+            if hall.dialect != Dialect::Hub && !self.stalled {
+                hall.violations.add(|| format!("{} was closed, and cannot resume", self.name(hall)));
+            }
+        } else {
+            tally.counts.connect_failed += 1;
+        }
+        self.cut();
+        Became::Down(after)
+    }
+
+    fn connected(&mut self, hall: &Hall) -> Result<bool, ()> {
+        let Some(stream) = &self.stream else { return Err(()) };
+        if !matches!(stream.take_error(), Ok(None)) {
+            return Err(());
+        }
+        match stream.peer_addr() {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
+            Err(_) => return Err(()),
+        }
+        let (node, agent) = (self.node as usize, self.agent as usize);
+        let (Some(node), Some(agent)) = (hall.nodes.get(node), hall.agents.get(agent)) else { return Err(()) };
+        self.out = handshake::upgrade(hall.dialect, Role::Subscriber, &node.host, &agent.token);
+        self.state = State::Upgrading;
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        while !self.out.is_empty() {
+            match stream.write(&self.out) {
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out = Vec::new();
+        Ok(())
+    }
+
+    /// Reads until nothing is left. An error says that the socket is over, and after how many seconds another may be tried.
+    fn read(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, ended: bool) -> Result<(), Option<u64>> {
+        let mut scratch = std::mem::take(&mut tools.scratch);
+        let outcome = self.read_into(&mut scratch, hall, tools, tally, ended);
+        tools.scratch = scratch;
+        outcome
+    }
+
+    fn read_into(
+        &mut self,
+        scratch: &mut Vec<u8>,
+        hall: &Hall,
+        tools: &mut Tools,
+        tally: &mut Tally,
+        ended: bool,
+    ) -> Result<(), Option<u64>> {
+        loop {
+            let held = self.rest.len();
+            if scratch.len() < held + READ_BYTES / 2 {
+                scratch.resize(held + READ_BYTES, 0);
+            }
+            let (Some(begin), Some(stream)) = (scratch.get_mut(..held), &mut self.stream) else { return Err(None) };
+            begin.copy_from_slice(&self.rest);
+            let Some(room) = scratch.get_mut(held..) else { return Err(None) };
+            let space = room.len();
+            let count = match stream.read(room) {
+                Ok(0) => return Err(None),
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.flush().map_err(|_| None),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Err(None),
+            };
+            tally.counts.reads += 1;
+            tally.counts.bytes_read += count as u64;
+            let bytes = scratch.get(..held + count).unwrap_or_default();
+            let used = self.parse(bytes, hall, tools, tally)?;
+            self.rest.clear();
+            self.rest.extend_from_slice(bytes.get(used..).unwrap_or_default());
+            if self.rest.is_empty() && self.rest.capacity() > ROOM_BYTES_KEPT {
+                self.rest = Vec::new();
+            }
+            // A read that leaves room has taken everything, and what comes later is told anew.
+            if count < space && !ended {
+                return self.flush().map_err(|_| None);
+            }
+        }
+    }
+
+    /// Takes all whole frames; how many bytes they were.
+    fn parse(&mut self, bytes: &[u8], hall: &Hall, tools: &mut Tools, tally: &mut Tally) -> Result<usize, Option<u64>> {
+        let mut at = 0;
+        if self.state == State::Upgrading {
+            match handshake::upgraded(bytes) {
+                Upgraded::Part => return Ok(0),
+                Upgraded::Yes(end) => at = end,
+                Upgraded::No(_, after) => return Err(Some(after.unwrap_or(1))),
+                Upgraded::Wrong => return Err(None),
+            }
+            self.upgraded(hall);
+        }
+        let now = hall.clock.now();
+        loop {
+            let (kind, range) = match frames::find(bytes, at) {
+                Found::Frame(kind, range) => (kind, range),
+                Found::Part(_) => return Ok(at),
+                Found::Wrong(what) => {
+                    hall.violations.add(|| format!("{} was sent {what}", self.name(hall)));
+                    return Err(None);
+                }
+            };
+            at = range.end;
+            tally.counts.frames += 1;
+            let payload = bytes.get(range).unwrap_or_default();
+            match kind {
+                Kind::Text if self.state == State::Up => self.text(payload, now, hall, tools, tally),
+                Kind::Text => self.greeted(payload, hall)?,
+                Kind::Ping => frames::write(&mut self.out, Kind::Pong, payload),
+                // Told by the server itself: 1012 means that it is stopping.
+                Kind::Close => return Err(None),
+                Kind::Pong | Kind::Binary => {}
+            }
+        }
+    }
+
+    fn upgraded(&mut self, hall: &Hall) {
+        self.state = State::Subscribing;
+        match hall.dialect {
+            Dialect::Hub => {
+                let since: Vec<String> =
+                    self.follows.iter().filter_map(|follow| hearing::since(hall, follow)).collect();
+                let agent = hall.agents.get(self.agent as usize).map_or("", |agent| &agent.id);
+                self.out = handshake::subscribe(agent, &format!("{{{}}}", since.join(",")));
+            }
+            Dialect::Bare | Dialect::SocketIo => self.follows = vec![Follow::after(0, 0, b"")],
+        }
+        if handshake::up_at_once(hall.dialect) {
+            self.state = State::Up;
+        }
+    }
+
+    fn greeted(&mut self, payload: &[u8], hall: &Hall) -> Result<(), Option<u64>> {
+        match handshake::next(hall.dialect, payload) {
+            Next::Wait => {}
+            Next::Say(bytes) => self.out.extend_from_slice(&bytes),
+            Next::Up => {
+                self.state = State::Up;
+                if hall.dialect == Dialect::Hub {
+                    self.subscribed(payload, hall)?;
+                }
+            }
+            Next::Refused(words) => {
+                hall.violations.add(|| format!("{} was refused: {words}", self.name(hall)));
+                return Err(Some(1));
+            }
+        }
+        Ok(())
+    }
+
+    /// How it is called in what is said about it.
+    #[must_use]
+    pub fn name(&self, hall: &Hall) -> String {
+        let agent = hall.agents.get(self.agent as usize).map_or("nobody", |agent| &agent.id);
+        format!("the socket of agent {agent} on node {}", self.node)
+    }
+}
