@@ -17,7 +17,7 @@ pub mod http;
 pub mod stream;
 
 /// What is spoken at the other end of a socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dialect {
     /// The hub's: subscribes with a topic and cursors, sends by REST.

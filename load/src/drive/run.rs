@@ -320,17 +320,21 @@ impl<'a> Course<'a> {
         }
         let places: Vec<u32> = written.iter().map(|(place, _)| *place).collect();
         let said: BTreeMap<u32, u64> = people::newest(&self.hall, &places).await?.into_iter().collect();
-        for (place, acknowledged) in &written {
-            let head = said.get(place).copied().unwrap_or_default();
-            if head < *acknowledged {
-                self.hall.violations.add(|| {
-                    let chat = super::socket::chat_name(&self.hall, *place);
-                    format!("event {acknowledged} of {chat} was acknowledged, and its newest is {head}")
-                });
-            }
+        for (place, acknowledged, head) in lost(&written, &said) {
+            self.hall.violations.add(|| {
+                let chat = super::socket::chat_name(&self.hall, place);
+                format!("event {acknowledged} of {chat} was acknowledged, and its newest is {head}")
+            });
         }
         Ok(said.into_iter().collect())
     }
+}
+
+/// Chats that do not reach as far as was acknowledged: how far that is, and how far they do.
+fn lost(acknowledged: &[(u32, u64)], said: &BTreeMap<u32, u64>) -> Vec<(u32, u64, u64)> {
+    let head = |place: &u32| said.get(place).copied().unwrap_or_default();
+    let all = acknowledged.iter().map(|(place, seq)| (*place, *seq, head(place)));
+    all.filter(|(_, seq, head)| head < seq).collect()
 }
 
 fn result(scenario: &Scenario, target: &Target, hall: &Hall, recorded: Recorded) -> Run {
@@ -350,5 +354,17 @@ fn result(scenario: &Scenario, target: &Target, hall: &Hall, recorded: Recorded)
         violations: hall.violations.first(),
         violations_count: hall.violations.count(),
         ..Run::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_acknowledged_and_is_not_there_is_lost() {
+        let said = BTreeMap::from([(0, 5), (1, 7)]);
+        assert_eq!(lost(&[(0, 5), (1, 6)], &said), []);
+        assert_eq!(lost(&[(0, 6), (1, 7), (2, 1)], &said), [(0, 6, 5), (2, 1, 0)]);
     }
 }

@@ -51,6 +51,7 @@ pub struct Hubs {
 #[derive(Clone, Debug)]
 pub struct There {
     pub urls: Vec<String>,
+    pub dialect: Dialect,
     pub access: Access,
     /// Their processes, when they are on this machine.
     pub pids: Vec<u32>,
@@ -147,7 +148,7 @@ impl Target {
             None => None,
         };
         let info = results::Target {
-            kind: "hub".to_owned(),
+            kind: if there.dialect == Dialect::Hub { "hub" } else { "server" }.to_owned(),
             commit: commit(),
             nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
             ..results::Target::default()
@@ -155,7 +156,7 @@ impl Target {
         let (access, pids) = (there.access.clone(), there.pids.clone());
         Ok(Self {
             info,
-            dialect: Dialect::Hub,
+            dialect: there.dialect,
             nodes,
             access,
             pids,

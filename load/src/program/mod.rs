@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::lab::voice::say;
 use crate::scenario;
 
+mod goals;
 mod order;
 mod progress;
 mod shown;
@@ -28,6 +29,8 @@ enum Command {
     List { scenario: Option<String> },
     /// Runs a scenario, by name or from a file.
     Run(Box<order::Run>),
+    /// Measures the goals of the hub's speed, against their baselines, round by round.
+    Goals(goals::Goals),
     /// Makes a page of a result: one file, with plots, that asks nobody for anything.
     Report(shown::Report),
     /// Shows two results side by side, and what got better or worse beyond the spread of the rounds.
@@ -40,6 +43,7 @@ impl Program {
         let done = match self.command {
             Command::List { scenario } => list(scenario.as_deref()),
             Command::Run(run) => run.run().await,
+            Command::Goals(goals) => goals.run().await,
             Command::Report(report) => report.run(),
             Command::Compare(compare) => compare.run(),
         };

@@ -8,10 +8,13 @@ use clap::Args;
 use super::progress::Progress;
 use super::{Result, said, summary};
 use crate::baseline::Baseline;
+use crate::client::Dialect;
 use crate::drive::contender::Contender;
 use crate::drive::people::Access;
 use crate::drive::target::{Hubs, Store, There};
+use crate::goals::page_bytes;
 use crate::lab::voice::say;
+use crate::report::page;
 use crate::results::{self, Run as Outcome, SCHEMA, Series};
 use crate::scenario::{self, Scenario};
 
@@ -46,6 +49,9 @@ pub(super) struct On {
     /// With --url: a file of usernames and passwords, one pair a line.
     #[arg(long)]
     sign_in: Option<PathBuf>,
+    /// With --url: what is spoken there. What is not a hub needs no tokens, and has one chat.
+    #[arg(long, value_enum, default_value = "hub")]
+    dialect: Dialect,
     /// With --url: processes of the hubs, when they are on this machine, by comma: their CPU and memory are shown.
     #[arg(long, value_delimiter = ',')]
     pid: Vec<u32>,
@@ -71,10 +77,11 @@ impl On {
                 customer: self.customer.clone(),
                 admin_token: self.admin_token.clone(),
             },
+            (None, None, None) if self.dialect != Dialect::Hub => Access::Nobody,
             _ => return Err("with --url, name one of --tokens, --sign-in and --secret".to_owned()),
         };
-        let there = There { urls: self.url.clone(), access, pids: self.pid.clone(), redis: self.redis.clone() };
-        Ok(Contender::There(there))
+        let (urls, pids, redis) = (self.url.clone(), self.pid.clone(), self.redis.clone());
+        Ok(Contender::There(There { urls, dialect: self.dialect, access, pids, redis }))
     }
 }
 
@@ -170,12 +177,16 @@ impl Run {
             results::write(&path, &run).map_err(said)?;
         }
         say(&format!("result: {}", path.display()));
+        let shown = path.with_extension("html");
+        let file = results::File::read(&path).map_err(said)?;
+        std::fs::write(&shown, page(&file)).map_err(|error| format!("{}: {error}", shown.display()))?;
+        say(&format!("page: {}", shown.display()));
         Ok(())
     }
 }
 
 /// A file that is not there yet.
-fn free(folder: &Path, name: &str) -> PathBuf {
+pub(super) fn free(folder: &Path, name: &str) -> PathBuf {
     let moment = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
     let plain = folder.join(format!("{name}-{moment}.json"));
     if !plain.exists() {
@@ -183,11 +194,4 @@ fn free(folder: &Path, name: &str) -> PathBuf {
     }
     let numbered = (2..1_000).map(|number| folder.join(format!("{name}-{moment}-{number}.json")));
     numbered.into_iter().find(|path| !path.exists()).unwrap_or(plain)
-}
-
-/// How large the pages were that a run read; `None` when it read none.
-pub(super) fn page_bytes(run: &Outcome) -> Option<usize> {
-    let (counts, read) = (&run.counts, run.latencies.contains_key("history"));
-    let pages = counts.requests.checked_sub(counts.acknowledged).filter(|pages| *pages > 0 && read)?;
-    usize::try_from(counts.body_bytes / pages).ok()
 }

@@ -1,6 +1,6 @@
 //! Which values make sense. What does not is refused before anything is started, with the knob's name.
 
-use super::{Arrivals, Error, Scenario};
+use super::{Arrivals, Error, Scenario, Until};
 use crate::client::event::STAMP_BYTES;
 
 /// Seconds that anything in a scenario may take: a day.
@@ -61,9 +61,21 @@ impl Scenario {
         if self.seconds < 0.1 && self.restarts == 0 {
             return wrong("seconds", "must be at least 0.1");
         }
+        if self.waits_for_nobody() {
+            return wrong("window_until", "a chat has no subscriber to wait for: acknowledged, or more connections");
+        }
         if self.dropped_percent > 0.0 && self.drop_after_seconds > self.seconds {
             return wrong("drop_after_seconds", "is after the end");
         }
         Ok(())
+    }
+
+    /// Whether a place in the window would never be free again. Sockets are those of the first agents, and those that
+    /// are not read are the first of them.
+    fn waits_for_nobody(&self) -> bool {
+        let waits = self.arrivals == Arrivals::Window && self.window_until == Until::Delivered && self.connections > 0;
+        let heard = |member: usize| (self.stalled()..self.connections).contains(&member);
+        let all = self.connections >= self.people && self.stalled() == 0;
+        waits && !all && (0..self.chats).any(|chat| !self.members_of(chat).any(heard))
     }
 }

@@ -48,6 +48,7 @@ fn values_that_make_no_sense_are_refused() {
         "arrivals=sometimes",
         "connections=many",
         "drop_after_seconds=nan",
+        "stalled_percent=100",
     ] {
         assert!(with(&[order]).is_err(), "{order}");
     }

@@ -61,7 +61,7 @@ enum Order {
 /// What can be seen of the listener at any time.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Sockets that are up and have everything that they missed.
+    /// Sockets that are up, are read, and have everything that they missed.
     live: AtomicU64,
 }
 
@@ -96,7 +96,7 @@ impl Listener {
         self.tally.clone()
     }
 
-    /// Sockets that are up and have everything that they missed.
+    /// Sockets that are up, are read, and have everything that they missed.
     #[must_use]
     pub fn live(&self) -> u64 {
         self.seen.live.load(Ordering::Relaxed)

@@ -167,7 +167,7 @@ impl Thread {
                     self.sockets.extend(wanted.iter().map(|wanted| Socket::new(wanted.agent, wanted.node)));
                     self.queue.extend(first..self.sockets.len());
                 }
-                Ok(Order::Stall(count)) => self.sockets.iter_mut().take(count).for_each(|socket| socket.stalled = true),
+                Ok(Order::Stall(count)) => self.stall(count),
                 Ok(Order::Drop(count, speed)) => self.drop_some(count, speed),
                 Ok(Order::Window(permits)) => {
                     self.tools.wanted = true;
@@ -178,6 +178,14 @@ impl Thread {
                 Err(TryRecvError::Empty) => return true,
             }
         }
+    }
+
+    fn stall(&mut self, count: usize) {
+        for socket in self.sockets.iter_mut().take(count) {
+            self.live -= u64::from(socket.is_live());
+            socket.stalled = true;
+        }
+        self.seen.live.store(self.live, Ordering::Relaxed);
     }
 
     fn drop_some(&mut self, count: usize, speed: Speed) {

@@ -144,3 +144,6 @@ pub(super) fn since(hall: &Hall, follow: &Follow) -> Option<String> {
     let chat = hall.chats.get(follow.chat as usize)?;
     Some(format!("\"{}\":\"{}\"", chat.id(), std::str::from_utf8(follow.cursor()).ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,10 +134,10 @@ impl Socket {
         self.stream.as_mut()
     }
 
-    /// Up, and with everything that it missed.
+    /// Up, read, and with everything that it missed.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.state == State::Up && self.behind == 0
+        self.state == State::Up && self.behind == 0 && !self.stalled
     }
 
     /// The chats that it follows.
@@ -259,7 +259,7 @@ impl Socket {
             let count = match stream.read(room) {
                 Ok(0) => return Err(None),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.flush().map_err(|_| None),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return Err(None),
             };

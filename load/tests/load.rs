@@ -1,0 +1,178 @@
+//! The program `talk-load` as anybody has it, against real hubs: what it measures, what it finds, and how it exits.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use talk_load::results::{File, Run, Series};
+
+mod faulty;
+
+/// The hub that is built beside this test, or what `TALK_HUB_BIN` names.
+fn hub() -> PathBuf {
+    let here = std::env::current_exe().expect("a path");
+    let beside = here.ancestors().nth(2).expect("a target directory").join("talk-hub");
+    let hub = talk_load::rig::hub::program(beside);
+    assert!(hub.is_file(), "there is no hub at {}: cargo build", hub.display());
+    hub
+}
+
+fn load(words: &[&str], out: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_talk-load"));
+    command.args(words).arg("--out").arg(out).env_remove("TALK_HUB_BIN").output().expect("it runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// What was written down, with nothing violated.
+fn written(words: &[&str]) -> File {
+    let out = tempfile::tempdir().expect("a directory");
+    let output = load(words, out.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let files = std::fs::read_dir(out.path()).expect("results").map(|entry| entry.expect("an entry").path());
+    let json = files.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    let path = json.last().expect("a result");
+    assert!(path.with_extension("html").is_file(), "a page beside it");
+    File::read(&path).expect("a result")
+}
+
+/// Runs a scenario for a second or two, with knobs turned.
+fn run(scenario: &str, words: &[&str], set: &[&str]) -> Run {
+    let hub = hub();
+    let mut all = vec!["run", scenario, "--hub", hub.to_str().expect("a path")];
+    all.extend(words);
+    for set in ["seconds=2", "warm_up_seconds=0.5"].iter().chain(set) {
+        all.extend(["--set", set]);
+    }
+    match written(&all) {
+        File::Run(run) => {
+            assert_eq!((run.violations_count, run.violations.as_slice()), (0, &[][..]));
+            *run
+        }
+        File::Series(_) => panic!("one run was wanted"),
+    }
+}
+
+#[test]
+fn everybody_in_a_big_chat_gets_everything() {
+    let run = run("fan-out", &[], &["connections=50", "people=50", "members=50", "window=8"]);
+    assert_eq!(run.counts.connected, 50);
+    let (sent, delivered) = (run.counts.acknowledged, run.counts.delivered);
+    // What was under way at the begin and the end of measuring is counted on one side only.
+    assert!(sent > 20 && delivered.abs_diff(sent * 50) <= 50 * 16, "{sent} {delivered}");
+    assert!(run.counts.frames >= delivered && run.counts.reads > 0);
+    let delivery = &run.latencies["delivery"];
+    assert!(delivery.count == delivered && delivery.p50 > 0 && delivery.p50 <= delivery.p99, "{delivery:?}");
+    assert!(run.server.cpu_seconds > 0.0 && run.server.rss_end_bytes > 1 << 20 && run.server.cpu_us_per_delivery > 0.0);
+    assert!((2..=3).contains(&run.timeline.len()) && run.timeline.iter().all(|second| second.connections == 50));
+    assert_eq!(run.settings["connections"], 50);
+}
+
+#[test]
+fn messages_at_a_rate_cross_nodes_and_redis_is_watched() {
+    let set = ["rate=100", "people=40", "connections=40", "chats=8"];
+    let run = run("send-to-receive", &["--store", "redis", "--nodes", "2"], &set);
+    let rate = run.counts.sent as f64 / run.seconds;
+    assert!((70.0..130.0).contains(&rate), "{rate}");
+    assert!(run.latencies["delivery"].count > 0 && run.latencies["delivery_across"].count > 0);
+    let redis = run.redis.expect("what Redis did");
+    assert!(redis.script_calls >= run.counts.acknowledged && redis.by_command.len() > 1, "{redis:?}");
+}
+
+#[test]
+fn sockets_that_are_dropped_come_back_and_have_missed_nothing() {
+    let set = ["connections=60", "people=60", "chats=6", "members=10", "drop_after_seconds=0.5", "rate=100"];
+    let run = run("reconnect-storm", &[], &set);
+    assert_eq!((run.counts.resumed, run.latencies["resume"].count), (60, 60));
+    assert!(run.counts.delivered > 500, "{}", run.counts.delivered);
+}
+
+#[test]
+fn sockets_that_are_not_read_are_not_judged() {
+    let set = ["connections=20", "people=20", "members=20", "stalled_percent=50", "rate=50"];
+    let run = run("slow-readers", &[], &set);
+    assert!(run.counts.delivered.abs_diff(run.counts.acknowledged * 10) <= 100, "half of them hear");
+}
+
+#[test]
+fn people_who_think_write_react_and_read() {
+    let set = ["people=20", "connections=20", "chats=20", "members=5", "think_ms=200"];
+    let run = run("contact-centre", &[], &set);
+    for name in ["send", "reaction", "history", "delivery"] {
+        assert!(run.latencies.get(name).is_some_and(|latency| latency.count > 0), "{name}");
+    }
+    assert!(run.counts.requests < 20 * 2 * 5 * 2, "they think in between: {}", run.counts.requests);
+}
+
+#[test]
+fn a_hub_is_started_again_on_what_it_stored() {
+    let run = run("start", &[], &["chats=200", "people=20", "restarts=2", "seconds=0.2", "warm_up_seconds=0"]);
+    assert_eq!(run.latencies["start"].count, 2);
+}
+
+#[test]
+fn rounds_go_in_turn_and_a_sweep_has_a_run_for_each_value() {
+    let hub = hub();
+    let mut words = vec!["run", "fan-out", "--hub", hub.to_str().expect("a path"), "--against", "write-loop"];
+    words.extend(["--rounds", "2", "--sweep", "connections=5,10"]);
+    for set in ["seconds=0.5", "warm_up_seconds=0.2", "people=10", "members=10"] {
+        words.extend(["--set", set]);
+    }
+    let File::Series(Series { runs, rounds, sweep, .. }) = written(&words) else { panic!("several runs were wanted") };
+    assert_eq!((rounds, sweep.as_str()), (2, "connections"));
+    let order: Vec<_> =
+        runs.iter().map(|run| (run.target.kind.as_str(), run.settings["connections"].as_u64())).collect();
+    let round = [("hub", Some(5)), ("write-loop", Some(5)), ("hub", Some(10)), ("write-loop", Some(10))];
+    assert_eq!(order, [round, round].concat());
+    assert!(runs.iter().all(|run| run.counts.delivered > 0 && run.violations_count == 0));
+}
+
+#[test]
+fn a_server_that_leaves_something_out_or_says_it_twice_is_found_out() {
+    for (fault, words) in [
+        (faulty::Fault::None, None),
+        (faulty::Fault::Skips, Some("missed events 5 to 5 of chat")),
+        (faulty::Fault::Repeats, Some("was sent event 5 of chat")),
+        (faulty::Fault::EndsEarly, Some("never got events")),
+        (faulty::Fault::HangsUp, Some("was closed, and cannot resume")),
+    ] {
+        let server = faulty::start(fault);
+        let out = tempfile::tempdir().expect("a directory");
+        let mut all = vec!["run", "fan-out", "--url", &server, "--dialect", "bare"];
+        for set in ["connections=3", "arrivals=rate", "rate=50", "seconds=1", "warm_up_seconds=0", "settle_seconds=1"] {
+            all.extend(["--set", set]);
+        }
+        let output = load(&all, out.path());
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(i32::from(words.is_some())), "{fault:?}: {said}");
+        assert!(said.contains(words.unwrap_or("delivered")), "{fault:?}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_run_is_said_before_anything_is_started() {
+    let out = tempfile::tempdir().expect("a directory");
+    for (words, expected) in [
+        (&["run", "fan-out", "--hub", "/nowhere/talk-hub"][..], "there is no hub at /nowhere"),
+        (&["run", "fan-out"], "--hub PATH"),
+        (&["run", "fan-uot"], "no scenario is named fan-uot"),
+        (&["run", "fan-out", "--set", "conections=1"], "no knob conections"),
+        (&["run", "fan-out", "--set", "connections=many"], "invalid type"),
+        (&["run", "fan-out", "--url", "https://127.0.0.1:1", "--secret", "x"], "TLS is not spoken"),
+        (&["run", "history", "--url", "ws://127.0.0.1:1", "--dialect", "bare"], "one chat with sends"),
+        (&["goals", "--only", "fan-uot"], "no goal is named fan-uot"),
+    ] {
+        let output = load(words, out.path());
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", text(&output));
+        assert!(text(&output).contains(expected), "{words:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn the_scenarios_are_listed_with_their_sentences() {
+    let output = Command::new(env!("CARGO_BIN_EXE_talk-load")).arg("list").output().expect("it runs");
+    assert!(text(&output).contains("fan-out          One big chat"), "{}", text(&output));
+    let knobs = Command::new(env!("CARGO_BIN_EXE_talk-load")).args(["list", "idle"]).output().expect("it runs");
+    assert!(text(&knobs).contains("connections = 5000"), "{}", text(&knobs));
+}
