@@ -136,7 +136,9 @@ pub struct Second {
     pub delivered: u64,
     /// Refused and failed together.
     pub failed: u64,
-    /// Microseconds; 0 when nothing came.
+    /// HTTP requests that were answered.
+    pub requests: u64,
+    /// Microseconds; 0 when nothing came. Where nothing is sent: of reactions, else of pages read.
     pub send_p50: u64,
     pub send_p99: u64,
     pub delivery_p50: u64,

@@ -80,6 +80,8 @@ impl Recorder {
         let spread = |span| tally.spread(span);
         let of = |span, percent| spread(span).map_or(0, |spread| spread.percentile(percent));
         let delivery = if spread(Span::Delivery).is_some() { Span::Delivery } else { Span::Across };
+        let requests = [Span::Send, Span::Reaction, Span::History];
+        let request = requests.into_iter().find(|span| spread(*span).is_some()).unwrap_or(Span::Send);
         let counts = &tally.counts;
         let row = Second {
             at: now.at.saturating_sub(self.begin.at) as f64 / 1e6,
@@ -87,8 +89,9 @@ impl Recorder {
             acknowledged: counts.acknowledged,
             delivered: counts.delivered,
             failed: counts.failed + counts.refused,
-            send_p50: of(Span::Send, 50.0),
-            send_p99: of(Span::Send, 99.0),
+            requests: counts.requests,
+            send_p50: of(request, 50.0),
+            send_p99: of(request, 99.0),
             delivery_p50: of(delivery, 50.0),
             delivery_p99: of(delivery, 99.0),
             delivery_p999: of(delivery, 99.9),

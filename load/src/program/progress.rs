@@ -72,12 +72,18 @@ impl Watch for Progress {
 
     fn second(&self, second: &Second, seconds: f64) {
         let wrong = if second.failed > 0 { format!(", FAILED {}", second.failed) } else { String::new() };
+        let (done, name) = match second.acknowledged {
+            0 => (second.requests, "answered"),
+            sent => (sent, "sent"),
+        };
+        let delivered = match second.delivered {
+            0 => String::new(),
+            some => format!("delivered {}, p99 {}, ", thousands(some as f64), time(second.delivery_p99)),
+        };
         let words = format!(
-            "sent {}, delivered {}, send p99 {}, delivery p99 {}, server {:.2} cores {} MiB, generator {:.2}{wrong}",
-            thousands(second.acknowledged as f64),
-            thousands(second.delivered as f64),
+            "{name} {}, p99 {}, {delivered}server {:.2} cores {} MiB, generator {:.2}{wrong}",
+            thousands(done as f64),
             time(second.send_p99),
-            time(second.delivery_p99),
             second.server_cpu,
             second.server_rss_bytes >> 20,
             second.generator_cpu,
