@@ -1,5 +1,7 @@
 //! The program `talk-load` as anybody has it, against real hubs: what it measures, what it finds, and how it exits.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
