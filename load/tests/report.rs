@@ -59,6 +59,7 @@ fn run(kind: &str, seconds: u64, rate: f64, seed: u64) -> Run {
             generator_cpu: 0.7 * wave,
             redis_commands: (rate / 900.0 * wave) as u64,
             connections: 1_000,
+            ..Second::default()
         }
     };
     let timeline: Vec<Second> = (0..seconds).map(second).collect();
@@ -137,6 +138,8 @@ fn sweep() -> File {
         let mut run = run(kind, 10, 90_000.0 - cost * connections as f64, round + connections);
         run.scenario = "connections".to_owned();
         run.settings.insert("connections".to_owned(), json!(connections));
+        // What follows from the knob is no knob of its own.
+        run.settings.insert("senders".to_owned(), json!(connections / 100));
         run
     };
     let runs = (0..3).flat_map(|round| {
@@ -217,10 +220,29 @@ fn rounds_are_shown_as_medians_with_their_range_and_quotients() {
 }
 
 #[test]
+fn the_same_scenario_with_other_knobs_is_another_thing() {
+    let mut file = rounds(3, &[("hub", 1_200_000.0), ("node-ws", 70_000.0)]);
+    if let (File::Series(series), File::Series(other)) = (&mut file, rounds(3, &[("hub", 80_000.0)])) {
+        series.runs.extend(other.runs.into_iter().map(|mut run| {
+            run.settings.insert("in_flight".to_owned(), json!(1));
+            run.settings.insert("rate".to_owned(), json!(run.counts.sent));
+            run
+        }));
+    }
+    let page = page(&file);
+    leave("goals.html", &page);
+    stands_alone(&page);
+    let (first, second) = page.split_once("<h2 class=\"scenario\">fan-out, in_flight = 1</h2>").expect("its own part");
+    assert!(first.contains("<h2 class=\"scenario\">fan-out, in_flight = 32</h2>") && first.contains("node-ws"));
+    assert!(second.contains("the round in the middle of 3") && !second.contains("node-ws"), "no other rounds in it");
+}
+
+#[test]
 fn a_sweep_is_shown_as_growth() {
     let page = page(&sweep());
     leave("sweep.html", &page);
     stands_alone(&page);
+    assert_eq!(page.matches("<h2>Growth").count(), 1, "one section");
     for part in ["Growth with connections", "class=\"band c1\"", "5,000", "20k"] {
         assert!(page.contains(part), "{part}");
     }

@@ -11,7 +11,6 @@ use crate::scenario;
 
 mod goals;
 mod order;
-
 mod progress;
 mod shown;
 mod summary;

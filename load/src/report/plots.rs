@@ -76,6 +76,7 @@ pub(super) fn of_run(run: &Run) -> Vec<Plot> {
                 counted(run, "refused and failed", |second| second.failed as f64),
             ],
         ),
+        Plot::new("Requests a second", time(), rate(), vec![requests(run)]),
         Plot::new(
             "Processor cores in use",
             time(),
@@ -105,6 +106,14 @@ pub(super) fn of_run(run: &Run) -> Vec<Plot> {
         ),
     ];
     plots.into_iter().filter(|plot| !plot.is_empty()).collect()
+}
+
+/// Where all requests are sends, those say it.
+fn requests(run: &Run) -> Line {
+    match run.counts.requests > run.counts.acknowledged {
+        true => counted(run, "answered", |second| second.requests as f64),
+        false => Line::default(),
+    }
 }
 
 fn percentiles(title: &str, lines: impl Iterator<Item = Line>) -> Plot {

@@ -10,6 +10,7 @@ use crate::results::{File, Run};
 /// What rounds have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
+    /// With the knobs in which it differs from others of the file.
     pub(super) scenario: String,
     kind: String,
     store: String,
@@ -69,7 +70,7 @@ pub(super) fn groups(file: &File) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for run in file.runs() {
         let key = Key {
-            scenario: run.scenario.clone(),
+            scenario: variant(run, &varied(file, &run.scenario)),
             kind: run.target.kind.clone(),
             store: run.target.store.clone(),
             nodes: run.target.nodes,
@@ -81,6 +82,30 @@ pub(super) fn groups(file: &File) -> Vec<Group<'_>> {
         }
     }
     groups
+}
+
+/// Knobs in which runs of a scenario against the same target differ: those are no rounds of the same thing. Not the rate,
+/// which may have been found anew in each round. None in a sweep, where one knob is turned and shown by itself.
+fn varied(file: &File, scenario: &str) -> BTreeSet<String> {
+    let mut firsts: Vec<&Run> = Vec::new();
+    let mut varied = BTreeSet::new();
+    if !sweep(file).is_empty() {
+        return varied;
+    }
+    for run in file.runs().iter().filter(|run| run.scenario == scenario) {
+        match firsts.iter().find(|first| target_of(first) == target_of(run)) {
+            Some(first) => varied.extend(different_settings(first, run).into_iter().map(|(name, ..)| name)),
+            None => firsts.push(run),
+        }
+    }
+    varied.remove("rate");
+    varied
+}
+
+/// The scenario, with what is particular about this run of it.
+fn variant(run: &Run, varied: &BTreeSet<String>) -> String {
+    let knobs = varied.iter().map(|name| format!("{name} = {}", shown(run.settings.get(name))));
+    std::iter::once(run.scenario.clone()).chain(knobs).collect::<Vec<_>>().join(", ")
 }
 
 /// A knob as it is named on the command line: with `-` or `_`, and `hub.SECTION.KEY` for a setting of the hubs.
