@@ -5,9 +5,9 @@
 //! text is gone from Redis' memory at once; it leaves an append-only file when that is rewritten.
 //! The server must not evict: `maxmemory-policy noeviction`.
 //!
-//! `keys` has the layout, `scripts` every atomic act; commits of a busy chat go through `gathering`. `survey` keeps the map (`slots`) of which
-//! server has what, `servers` sends every command by it over the `lanes` of a `node`, and `hearing`
-//! holds a `link` to each. All of them live on one thread of the store's own, so that callers may
+//! `keys` has the layout, `scripts` every atomic act; `gathering` makes one call of the commits of a
+//! busy chat. `survey` keeps the map (`slots`) of which server has what, `servers` sends every command
+//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one thread of the store's own, so that callers may
 //! come from any runtime and outlive none of it.
 
 use std::collections::HashMap;
