@@ -230,13 +230,14 @@ impl ChatActor {
             let committed = log.commit(&commit).await;
             (commit, committed)
         };
-        // Its first event may be heard before the answer is: whoever delivers it finds the trace here.
-        if ask.span.metadata().is_some_and(|about| *about.level() == Level::DEBUG) {
-            self.under_way.insert(ask.nonce, ask.span.clone());
+        // A span costs more than much of what is done in it: only that of a trace goes along.
+        let span = ask.span.metadata().filter(|about| *about.level() == Level::DEBUG).map(|_| ask.span.clone());
+        if let Some(span) = &span {
+            // Its first event may be heard before the answer is: whoever delivers it finds the trace here.
+            self.under_way.insert(ask.nonce, span.clone());
         }
-        let span = ask.span.clone();
         let landed = committed.map(move |(commit, outcome)| Landed { ask, commit, began, outcome });
-        self.commits.send(landed.instrument(span));
+        self.commits.send(landed.instrument(span.unwrap_or_else(Span::none)));
     }
 
     fn committed(&mut self, ask: Box<Ask>, commit: &Commit, committed: &Committed, ctx: &mut Context<Self>) {
@@ -362,11 +363,9 @@ impl StreamHandler<Landed> for ChatActor {
     fn handle(&mut self, landed: Landed, ctx: &mut Context<Self>) {
         let Landed { ask, commit, began, outcome } = landed;
         metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
-        let span = ask.span.clone();
-        let _within = span.enter();
         match outcome {
             Ok(committed) => self.committed(ask, &commit, &committed, ctx),
-            Err(error) => self.not_committed(ask, commit, error, ctx),
+            Err(error) => ask.span.clone().in_scope(|| self.not_committed(ask, commit, error, ctx)),
         }
     }
 }
