@@ -154,6 +154,7 @@ fn from_zero() {
         metric::SENDS,
         metric::DELIVERIES,
         metric::CONFLICTS,
+        metric::COMMIT_CALLS,
         metric::HOLES_REPAIRED,
         metric::REWRITTEN,
         metric::SLOW_CLOSES,
@@ -211,6 +212,7 @@ metrics! {
     counter STORE_FAILOVERS = "talk_store_failovers_total", "Servers of Redis that ceased to hold data";
     counter DURABILITY_MISSES = "talk_durability_misses_total", "Attempts to write that did not reach store.durability in time; a call may make several before it is answered";
     histogram DURABLE_SECONDS = "talk_durable_seconds", "Time that store.durability took beyond the answer of Redis";
+    counter COMMIT_CALLS = "talk_commit_calls_total", "Calls to Redis by which chats were written to; a busy chat makes several commits by one";
     histogram STORE_SECONDS = "talk_store_seconds", "Time of a call to the store; call = its name";
     counter STORE_ERRORS = "talk_store_errors_total", "Calls to the store that failed; call = its name";
     counter BOUNDS_REACHED = "talk_bounds_reached_total", "Calls refused because of a bound; bound = the setting that moves it";

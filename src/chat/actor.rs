@@ -25,8 +25,9 @@ use crate::sabotage::{Safeguard, off};
 use crate::store::{Arrival, Store};
 use crate::telemetry::metric;
 
-use super::asking::{Ask, Turn, What};
+use super::asking::{Ask, Landed, Turn, What};
 use super::clock;
+use super::errands::Errands;
 use super::following::{CatchUp, Follow, Stretch, Unfollow};
 use super::frame::outgoing;
 use super::hearing::blind;
@@ -116,6 +117,8 @@ pub struct ChatActor {
     backlog: VecDeque<(DeskId, Delivery)>,
     /// Whether one of them is being handed in, and the rest wait behind it.
     handing_in: bool,
+    /// Commits that the store has not answered yet.
+    pub(super) commits: Errands<Landed>,
     /// The spans of commits that are traced and not answered yet, by the name of their first event.
     /// Bounded by the places.
     pub(super) under_way: HashMap<Nonce, Span>,
@@ -162,6 +165,7 @@ impl ChatActor {
             behind: Arc::default(),
             newest: Arc::default(),
             told: 0,
+            commits: Errands::new(),
             under_way: HashMap::new(),
             watching: false,
             suspicious: false,
@@ -318,6 +322,7 @@ impl Actor for ChatActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.deps.limits.chat_commands_max);
+        ctx.add_stream(self.commits.clone());
         // Spread, so that chats which began together do not all look together.
         let spread = 0.75 + 0.5 * f64::from((self.key.0 % 256) as u8) / 255.0;
         ctx.run_interval(self.deps.beacon.mul_f64(spread), |actor, ctx| {

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
-use actix::{ActorFutureExt, AsyncContext, Context};
+use actix::{ActorFutureExt, AsyncContext, Context, StreamHandler};
+use futures_util::FutureExt;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::{Instrument, Level, Span};
 
@@ -67,6 +68,14 @@ pub struct Ask {
     pub turn: Option<Turn>,
     /// Whatever is done for it is done in this.
     pub span: Span,
+}
+
+/// A commit that the store has answered, for whom it was, and when it was asked for.
+pub(super) struct Landed {
+    ask: Box<Ask>,
+    commit: Box<Commit>,
+    began: Instant,
+    outcome: Result<Committed, CommitError>,
 }
 
 /// What commits of a node change one at a time: two that were decided on one state cannot both be
@@ -186,7 +195,7 @@ impl ChatActor {
                 commit.retry_after = Some(since);
                 commit.known = (newest != Position::START && !off(Safeguard::History)).then_some(newest);
                 ask.found = None;
-                self.commit(ask, commit, ctx);
+                self.commit(ask, commit);
             }
         }
     }
@@ -214,27 +223,21 @@ impl ChatActor {
         }));
     }
 
-    fn commit(&mut self, ask: Box<Ask>, commit: Box<Commit>, ctx: &mut Context<Self>) {
+    fn commit(&mut self, ask: Box<Ask>, commit: Box<Commit>) {
         let log = std::sync::Arc::clone(&self.deps.store.log);
         let began = Instant::now();
         let committed = async move {
             let committed = log.commit(&commit).await;
             (commit, committed)
         };
-        // Its first event may be heard before the answer is: whoever delivers it finds the trace here.
-        if ask.span.metadata().is_some_and(|about| *about.level() == Level::DEBUG) {
-            self.under_way.insert(ask.nonce, ask.span.clone());
+        // A span costs more than much of what is done in it: only that of a trace goes along.
+        let span = ask.span.metadata().filter(|about| *about.level() == Level::DEBUG).map(|_| ask.span.clone());
+        if let Some(span) = &span {
+            // Its first event may be heard before the answer is: whoever delivers it finds the trace here.
+            self.under_way.insert(ask.nonce, span.clone());
         }
-        let committed = committed.instrument(ask.span.clone());
-        ctx.spawn(wrap_future(committed).map(move |(commit, committed), actor: &mut Self, ctx| {
-            metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
-            let span = ask.span.clone();
-            let _within = span.enter();
-            match committed {
-                Ok(committed) => actor.committed(ask, &commit, &committed, ctx),
-                Err(error) => actor.not_committed(ask, commit, error, ctx),
-            }
-        }));
+        let landed = committed.map(move |(commit, outcome)| Landed { ask, commit, began, outcome });
+        self.commits.send(landed.instrument(span.unwrap_or_else(Span::none)));
     }
 
     fn committed(&mut self, ask: Box<Ask>, commit: &Commit, committed: &Committed, ctx: &mut Context<Self>) {
@@ -311,7 +314,7 @@ impl ChatActor {
                 tracing::warn!(chat = %self.key, %cause, "outcome of a commit unknown; trying again under its name");
                 let wait = TRY_AGAIN * (1 << ask.tries.min(3));
                 ask.tries += 1;
-                ctx.run_later(wait, move |actor, ctx| actor.commit(ask, commit, ctx));
+                ctx.run_later(wait, move |actor, _| actor.commit(ask, commit));
             }
         }
     }
@@ -353,6 +356,17 @@ impl ChatActor {
                 }
             },
         ));
+    }
+}
+
+impl StreamHandler<Landed> for ChatActor {
+    fn handle(&mut self, landed: Landed, ctx: &mut Context<Self>) {
+        let Landed { ask, commit, began, outcome } = landed;
+        metrics::histogram!(metric::STORE_SECONDS, "call" => "commit").record(began.elapsed());
+        match outcome {
+            Ok(committed) => self.committed(ask, &commit, &committed, ctx),
+            Err(error) => ask.span.clone().in_scope(|| self.not_committed(ask, commit, error, ctx)),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod answering;
 mod asking;
 mod clock;
 pub mod command;
+mod errands;
 pub mod following;
 pub mod frame;
 mod hearing;

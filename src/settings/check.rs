@@ -64,6 +64,7 @@ impl Settings {
             ("store.heard_max", store.heard_max as u64, 16, 10_000_000),
             ("store.cache_bytes_max", store.cache_bytes_max as u64, 1 << 20, 1 << 40),
             ("store.batch_max", store.batch_max as u64, 1, 100_000),
+            ("store.call_commits_max", store.call_commits_max as u64, 1, 1_000),
             ("store.connect_ms", store.connect_ms, 10, 60_000),
             ("store.write_connections", store.write_connections as u64, 1, 64),
             ("store.read_connections", store.read_connections as u64, 1, 64),

@@ -135,6 +135,8 @@ pub struct Store {
     pub cache_bytes_max: usize,
     /// Commands in one transaction of the embedded store.
     pub batch_max: usize,
+    /// Commits of one chat in one call to Redis.
+    pub call_commits_max: usize,
     /// Milliseconds that connecting to Redis may take.
     pub connect_ms: u64,
     /// Shared connections to Redis for writes.

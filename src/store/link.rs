@@ -9,7 +9,8 @@ use super::Result;
 /// What a node hears from the store. One receiver per node: the fan-out.
 #[derive(Debug)]
 pub enum Heard {
-    /// Events of a chat that this node watches, as one commit made them.
+    /// Events of a chat that this node watches, as one commit made them, or several that were made
+    /// together. All events of a commit come together.
     Arrived(ChatKey, Vec<Arrival>),
     /// Something about a customer that this node watches; `number` counts them 1, 2, 3, ...
     Noticed { customer: CustomerId, number: u64, notice: Notice },

@@ -46,6 +46,7 @@ impl From<&StoreSettings> for RedisSettings {
             write_lanes: settings.write_connections,
             read_lanes: settings.read_connections,
             calls_max: settings.calls_max,
+            call_commits_max: settings.call_commits_max,
             heard_max: settings.heard_max,
             link_queue_max: settings.link_queue_max,
             subscribe_max: settings.subscribe_max,

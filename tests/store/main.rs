@@ -10,6 +10,8 @@ mod suite;
 
 /// One directory on this machine.
 mod embedded;
+/// Commits that go together.
+mod gathering;
 /// What is rewritten there, and by whose key.
 mod histories;
 /// A server of our own.

@@ -270,12 +270,12 @@ async fn every_commit_is_made_once_while_connections_are_cut() {
         }
         cuts
     });
-    let writers: Vec<_> = (0..8)
+    let writers: Vec<_> = (0..32)
         .map(|writer| {
             let talk = talk.clone();
             tokio::spawn(async move {
                 let (mut nonces, mut retries) = (Vec::new(), 0);
-                for number in 0..200 {
+                for number in 0..50 {
                     let said = entry(Event::MessageCreated(said(&format!("{writer}/{number}"))));
                     nonces.push(said.nonce);
                     let mut commit = talk_hub::store::Commit {

@@ -1,35 +1,30 @@
 //! What a commit does to the tables: first every check, then every change.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
 use redb::ReadableTable;
 
 use super::super::{Arrival, Commit, CommitError, Committed, Entry, Expect, Heard, StoreError, codec};
+use super::ends::{End, Head};
 use super::state;
-use super::tables::{Step, Tables, events, message};
+use super::tables::{Step, Tables, message};
 use super::writer::Batch;
 use crate::model::{
     AgentId, Chat, ChatKey, Event, FileId, Message, Micros, Overlay, ParticipantId, Position, Post, Record,
 };
 
-/// Where a chat's log ends.
-#[derive(Clone, Copy)]
-struct Head {
-    seq: u64,
-    at: u64,
-    nonce: u64,
-    rules: u64,
-}
-
 impl Batch<'_> {
     /// Makes the commit, or says why not; then nothing was changed.
     pub(super) fn commit(&mut self, commit: &Commit) -> Step<std::result::Result<Committed, CommitError>> {
         let key = commit.chat.key();
-        let head = self.tables.heads.open()?.get(key.0)?.map(|head| head.value());
-        let head = head.map(|(seq, at, nonce, rules)| Head { seq, at, nonce, rules });
-        if let Some(records) = self.tables.repeated(commit, head)? {
+        let end = match self.ends.entry(key) {
+            Vacant(place) => place.insert(self.tables.end(key)?),
+            Occupied(place) => place.into_mut(),
+        };
+        if let Some(records) = self.tables.repeated(commit, end)? {
             return Ok(Ok(Committed { records, repeated: true, previous: None }));
         }
-        let chat = self.tables.chat(key)?;
-        let first = match (commit.expect, &chat, head) {
+        let first = match (commit.expect, &end.chat, end.head) {
             (Expect::Absent { at }, None, None) => at,
             (Expect::Absent { .. }, Some(chat), _) if chat.id != commit.chat => return Ok(Err(CommitError::KeyTaken)),
             (_, _, Some(head))
@@ -51,10 +46,15 @@ impl Batch<'_> {
                 return Ok(Err(CommitError::Conflict));
             }
         }
-        let head = head.unwrap_or(Head { seq: 0, at: 0, nonce: 0, rules: 0 });
-        let arrivals = self.tables.append(commit, chat, head, first)?;
+        let arrivals = self.tables.append(commit, end, first)?;
         let records = arrivals.iter().map(|arrival| arrival.record.clone()).collect();
-        self.news.push(Heard::Arrived(key, arrivals));
+        match end.told.and_then(|place| self.news.get_mut(place)) {
+            Some(Heard::Arrived(_, told)) => told.extend(arrivals),
+            _ => {
+                end.told = Some(self.news.len());
+                self.news.push(Heard::Arrived(key, arrivals));
+            }
+        }
         Ok(Ok(Committed { records, repeated: false, previous: None }))
     }
 }
@@ -73,29 +73,6 @@ fn sound(commit: &Commit) -> Step<()> {
 }
 
 impl Tables<'_> {
-    /// The chat of this key.
-    fn chat(&mut self, key: ChatKey) -> Step<Option<Chat>> {
-        let bytes = self.chats.open()?.get(key.0)?;
-        Ok(bytes.map(|bytes| state::read_chat(bytes.value())).transpose()?)
-    }
-
-    /// What an earlier attempt of this commit has put into the log.
-    fn repeated(&mut self, commit: &Commit, head: Option<Head>) -> Step<Option<Vec<Record>>> {
-        let (Some(after), Some(first), Some(_)) = (commit.retry_after, commit.entries.first(), head) else {
-            return Ok(None);
-        };
-        let key = commit.chat.key().0;
-        let log = self.log.open()?;
-        for row in log.range((key, after.saturating_add(1))..=(key, u64::MAX))? {
-            let (place, value) = row?;
-            if value.value().1 == first.nonce.0 {
-                let seq = place.value().1;
-                return events(log, self.messages.open()?, key, seq, commit.entries.len()).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
     /// Whether the message that the entry changes is as the decision saw it.
     fn is_untouched(&mut self, key: ChatKey, entry: &Entry) -> Step<bool> {
         if let Event::MessageCreated(Post { parent: Some(parent), .. }) = &entry.event {
@@ -112,9 +89,9 @@ impl Tables<'_> {
     }
 
     /// Appends all entries, the first at this moment, and makes true what follows from them.
-    fn append(&mut self, commit: &Commit, mut chat: Option<Chat>, head: Head, first: Micros) -> Step<Vec<Arrival>> {
+    fn append(&mut self, commit: &Commit, end: &mut End, first: Micros) -> Step<Vec<Arrival>> {
         let key = commit.chat.key();
-        let mut head = head;
+        let mut head = end.head.unwrap_or_default();
         let mut arrivals = Vec::with_capacity(commit.entries.len());
         for (entry, at) in commit.entries.iter().zip(first.0..) {
             let record = Record { seq: head.seq + 1, at: Micros(at), nonce: entry.nonce, event: entry.event.clone() };
@@ -129,7 +106,8 @@ impl Tables<'_> {
             if is_message {
                 self.messages.open()?.insert((key.0, at), &bytes[..])?;
             }
-            self.follow(commit, &mut chat, &record)?;
+            end.append(head);
+            self.follow(commit, &mut end.chat, &record)?;
             let message = match &entry.touch {
                 Some(touch) => self.touch(key, &record, touch.overlay.clone())?,
                 None => None,
@@ -137,10 +115,10 @@ impl Tables<'_> {
             // Nothing is ever rewritten here.
             arrivals.push(Arrival { record, message, previous: None });
         }
-        if let Some(chat) = chat.filter(|_| arrivals.iter().any(|arrival| arrival.record.event.changes_rules())) {
-            self.chats.open()?.insert(key.0, &state::chat(&chat)[..])?;
+        let changed = arrivals.iter().any(|arrival| arrival.record.event.changes_rules());
+        if let Some(chat) = end.chat.as_ref().filter(|_| changed) {
+            self.chats.open()?.insert(key.0, &state::chat(chat)[..])?;
         }
-        self.heads.open()?.insert(key.0, (head.seq, head.at, head.nonce, head.rules))?;
         Ok(arrivals)
     }
 

@@ -1,7 +1,7 @@
 //! The file, and what belongs to it: the lock that keeps other processes away, the clock, and which
 //! channels are watched. Reads and writes go through here, and a file that failed is opened anew.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,8 +124,9 @@ impl Medium {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_ref() else { return Err(not_open().into()) };
         let transaction = file.begin_write()?;
-        let mut batch = Batch { tables: Tables::of(&transaction), now: self.now(), news: Vec::new() };
-        let outcome = act(&mut batch);
+        let tables = Tables::of(&transaction);
+        let mut batch = Batch { tables, now: self.now(), news: Vec::new(), ends: HashMap::new() };
+        let outcome = act(&mut batch).and_then(|outcome| batch.settle().map(|()| outcome));
         drop(batch);
         // Dropped without a commit, the transaction leaves nothing.
         let outcome = outcome?;

@@ -35,6 +35,7 @@ use writer::{Bounds, Writer};
 mod appending;
 mod chat_index;
 mod chat_log;
+mod ends;
 mod link;
 mod medium;
 mod records;

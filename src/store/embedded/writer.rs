@@ -2,20 +2,22 @@
 //! its own takes what has gathered, does it in one transaction, and answers when that is on disk.
 //!
 //! Promises: commands are done in the order in which they came; a command that is refused leaves no
-//! trace; an answer comes after the disk has it; news are told in the order of the commands, after
-//! the disk has them. A transaction that fails keeps nothing, all its commands end in
+//! trace; an answer comes after the disk has it; news of a chat, and of a customer, are told in the order
+//! of the commands, after the disk has them. A transaction that fails keeps nothing, all its commands end in
 //! [`StoreError::Unavailable`], and the file is opened anew.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Heard, Result, StoreError};
+use super::ends::End;
 use super::medium::{Lock, Medium};
 use super::tables::{Fault, Step, Tables};
 use super::tidy::Tidying;
-use crate::model::Micros;
+use crate::model::{ChatKey, Micros};
 
 /// How often the writer looks for something to tidy up, at least.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +29,8 @@ pub(super) struct Batch<'t> {
     pub(super) now: Micros,
     /// What to tell once this is on disk.
     pub(super) news: Vec<Heard>,
+    /// The logs that were looked at or written to.
+    pub(super) ends: HashMap<ChatKey, End>,
 }
 
 /// A command on its way through the writer.

@@ -140,10 +140,7 @@ impl ChatLog for Body {
     }
 
     async fn commit(&self, commit: &Commit) -> std::result::Result<Committed, CommitError> {
-        let call = commit::call(&self.scripts.commit, &self.keys, commit)?;
-        let way = Way::write(&self.keys.meta(commit.chat.key()));
-        let answer = self.servers.ask(way, Again::Never, Ask::Script(&self.scripts.commit, call)).await?;
-        Self::committed(commit, decoded(answer)?)
+        Self::committed(commit, decoded(self.gathering.commit(commit).await?)?)
     }
 
     async fn assure(&self, chat: ChatKey) -> Result<()> {

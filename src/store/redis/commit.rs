@@ -1,44 +1,82 @@
-//! A commit as the arguments of `commit.lua`: what each event changes besides being in the log.
+//! Commits as the arguments of `commit.lua`: what each event changes besides being in the log.
 
 use redis::Cmd;
 
-use super::keys::Keys;
 use super::scripts::Source;
 use crate::model::chat::ChatKind;
-use crate::model::{AgentId, CustomerId, Event, Micros, ParticipantId};
+use crate::model::{AgentId, ChatId, CustomerId, Event, Micros, ParticipantId};
 use crate::store::codec::{self, Reader, Writer};
 use crate::store::{Commit, Entry, Expect, Result, StoreError, Touch};
 
-/// The call that makes the commit.
+/// A commit as arguments, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Packed {
+    bytes: Vec<u8>,
+    /// Where each argument ends.
+    ends: Vec<usize>,
+}
+
+impl Packed {
+    fn push(&mut self, argument: &[u8]) {
+        self.bytes.extend_from_slice(argument);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How large it is.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| self.bytes.get(begin..*end).unwrap_or_default())
+    }
+}
+
+/// The call that makes these commits of one chat, one after the other; `meta` is its key.
+pub(crate) fn call<'a>(
+    script: &Source,
+    meta: &str,
+    chat: ChatId,
+    commits: impl Iterator<Item = &'a Packed> + Clone,
+) -> Cmd {
+    let mut cmd = script.call(&[meta]);
+    cmd.arg(&chat.bytes());
+    for argument in commits.flat_map(Packed::arguments) {
+        cmd.arg(argument);
+    }
+    cmd
+}
+
+/// The arguments that stand for a commit.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] for a commit that would make a log that is none.
-pub(crate) fn call(script: &Source, keys: &Keys, commit: &Commit) -> Result<Cmd> {
+pub(crate) fn pack(commit: &Commit) -> Result<Packed> {
     sound(commit)?;
-    let meta = keys.meta(commit.chat.key());
-    let mut cmd = script.call(&[&meta]);
-    cmd.arg(&commit.chat.bytes());
+    let mut packed = Packed::default();
     match commit.expect {
-        Expect::Absent { at } => cmd.arg(format!("A{}", at.0)),
+        Expect::Absent { at } => packed.push(format!("A{}", at.0).as_bytes()),
         Expect::Rules(seq) => {
             let mut expected = [b'R', 0, 0, 0, 0, 0];
             expected[1..].copy_from_slice(&five(seq));
-            cmd.arg(&expected)
-        }
-    };
-    cmd.arg(commit.retry_after.map(|seq| seq.to_string()).unwrap_or_default());
-    match commit.known {
-        Some(known) => cmd.arg([&five(known.seq)[..], &known.nonce.0.to_be_bytes()].concat()),
-        None => cmd.arg(""),
-    };
-    for entry in &commit.entries {
-        let changes = changes(entry);
-        cmd.arg(codec::tail(entry.nonce, &entry.event)).arg(changes.letters);
-        for argument in changes.arguments {
-            cmd.arg(argument);
+            packed.push(&expected);
         }
     }
-    Ok(cmd)
+    packed.push(commit.retry_after.map(|seq| seq.to_string()).unwrap_or_default().as_bytes());
+    match commit.known {
+        Some(known) => packed.push(&[&five(known.seq)[..], &known.nonce.0.to_be_bytes()].concat()),
+        None => packed.push(b""),
+    }
+    let changes: Vec<Changes> = commit.entries.iter().map(changes).collect();
+    let arguments: usize = changes.iter().map(|changes| 2 + changes.arguments.len()).sum();
+    packed.push(arguments.to_string().as_bytes());
+    for (entry, changes) in commit.entries.iter().zip(&changes) {
+        packed.push(&codec::tail(entry.nonce, &entry.event));
+        packed.push(changes.letters.as_bytes());
+        changes.arguments.iter().for_each(|argument| packed.push(argument));
+    }
+    Ok(packed)
 }
 
 /// A chat begins with its creation, has no other one, and entries that change a message say how.

@@ -5,9 +5,9 @@
 //! text is gone from Redis' memory at once; it leaves an append-only file when that is rewritten.
 //! The server must not evict: `maxmemory-policy noeviction`.
 //!
-//! `keys` has the layout, `scripts` every atomic act. `survey` keeps the map (`slots`) of which
-//! server has what, `servers` sends every command by it over the `lanes` of a `node`, and `hearing`
-//! holds a `link` to each. All of them live on one thread of the store's own, so that callers may
+//! `keys` has the layout, `scripts` every atomic act; `gathering` makes one call of the commits of a
+//! busy chat. `survey` keeps the map (`slots`) of which server has what, `servers` sends every command
+//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one thread of the store's own, so that callers may
 //! come from any runtime and outlive none of it.
 
 use std::collections::HashMap;
@@ -23,6 +23,7 @@ use self::backoff::Backoff;
 use self::body::Body;
 use self::doubts::Doubts;
 use self::durability::Level;
+use self::gathering::Gathering;
 use self::hearing::Hearing;
 use self::keys::Keys;
 use self::lanes::Ask;
@@ -43,6 +44,7 @@ mod doubts;
 mod durability;
 mod ear;
 mod envelope;
+mod gathering;
 mod greeting;
 mod hearing;
 mod keys;
@@ -80,6 +82,8 @@ pub struct RedisSettings {
     pub read_lanes: usize,
     /// Calls under way on one connection; more wait.
     pub calls_max: usize,
+    /// Commits of a chat in one call.
+    pub call_commits_max: usize,
     /// Commits and notices that wait for the hub.
     pub heard_max: usize,
     /// Messages that wait behind those before the link is given up.
@@ -122,6 +126,7 @@ impl RedisSettings {
             write_lanes: 2,
             read_lanes: 1,
             calls_max: 4_096,
+            call_commits_max: 64,
             heard_max: 4_096,
             link_queue_max: 16_384,
             subscribe_max: 1_000,
@@ -290,7 +295,10 @@ async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mp
     }
     let scripts = Arc::new(Scripts::new(sharded));
     let waits = settings.durability != Durability::Memory;
-    let body = Arc::new(Body { servers, scripts, keys, hearing: Arc::clone(&hearing), runtime, waits, alive });
+    let (most, shared) = (settings.call_commits_max, Arc::clone(&scripts));
+    let gathering = Gathering::new(servers.clone(), shared, keys.clone(), runtime.clone(), most);
+    let hears = Arc::clone(&hearing);
+    let body = Arc::new(Body { servers, scripts, keys, gathering, hearing: hears, runtime, waits, alive });
     let store = Store {
         log: Arc::clone(&body) as _,
         index: Arc::clone(&body) as _,

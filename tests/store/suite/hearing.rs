@@ -24,7 +24,6 @@ pub async fn commits_are_heard_in_the_order_of_their_numbers<B: Body>(mut stage:
     let mut heard = Vec::new();
     while heard.len() < 120 {
         let arrivals = stage.next_arrivals(&talk).await;
-        assert!((1..=2).contains(&arrivals.len()));
         heard.extend(arrivals);
     }
     for writer in writers {

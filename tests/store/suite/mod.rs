@@ -26,6 +26,7 @@ pub mod races;
 pub mod reacting;
 pub mod records;
 pub mod state;
+pub mod together;
 
 /// How often something is looked at that tells nobody when it changes.
 pub const POLL_EVERY: Duration = Duration::from_millis(20);
@@ -326,6 +327,9 @@ macro_rules! keeps_every_promise {
                 reactions_of_many_are_all_kept,
                 every_reply_is_counted,
                 a_message_is_deleted_by_one_of_many;
+            together:
+                each_of_many_commits_at_once_is_answered_for_itself,
+                what_is_deleted_meanwhile_is_not_told_to_who_tries_again;
             hearing:
                 commits_are_heard_in_the_order_of_their_numbers,
                 a_creation_is_heard_by_who_watched_before,
