@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::chat_log::Heads;
 use super::hearing::Hearing;
 use super::keys::Keys;
 use super::lanes::Ask;
@@ -21,6 +22,7 @@ pub(crate) struct Body {
     pub(crate) servers: Servers,
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) keys: Keys,
+    pub(crate) heads: Heads,
     pub(crate) hearing: Arc<Hearing>,
     /// Where work goes that nobody waits for.
     pub(crate) runtime: Handle,

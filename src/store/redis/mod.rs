@@ -290,7 +290,9 @@ async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mp
     }
     let scripts = Arc::new(Scripts::new(sharded));
     let waits = settings.durability != Durability::Memory;
-    let body = Arc::new(Body { servers, scripts, keys, hearing: Arc::clone(&hearing), runtime, waits, alive });
+    let heads = chat_log::heads(&servers, &keys, &runtime);
+    let hears = Arc::clone(&hearing);
+    let body = Arc::new(Body { servers, scripts, keys, heads, hearing: hears, runtime, waits, alive });
     let store = Store {
         log: Arc::clone(&body) as _,
         index: Arc::clone(&body) as _,
