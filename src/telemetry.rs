@@ -219,6 +219,7 @@ metrics! {
     gauge DRAINING = "talk_draining", "1 while the hub is leaving";
     counter DRAIN_CUTS = "talk_drain_cuts_total", "Connections that had not ended when the drain was over, and were cut";
     gauge CLOCK_BEHIND = "talk_clock_behind_seconds", "By how much this hub's clock is behind the moment of the newest event";
+    gauge NEWEST_PAGES_BYTES = "talk_newest_pages_bytes", "Memory taken by newest pages of chats that are being read";
     gauge OPEN_FILES = "talk_open_files", "Files and sockets that the process has open";
     gauge OPEN_FILES_MAX = "talk_open_files_max", "Files and sockets that the process may open";
     gauge MEMORY_BYTES = "talk_memory_bytes", "Memory that the process holds";

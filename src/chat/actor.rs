@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::fut::wrap_future;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler};
 use tracing::Span;
 
 use crate::fanout::desk::{Delivery, DeskId, Desks};
@@ -33,6 +33,7 @@ use super::frame::outgoing;
 use super::hearing::blind;
 use super::registry::Chats;
 use super::room::{Bounds, Room, Step};
+use super::shelf::Shelf;
 
 /// How long what is missing may come over the link before the log is read.
 pub(super) const GAP_PATIENCE: Duration = Duration::from_millis(40);
@@ -82,6 +83,8 @@ pub struct ChatActor {
     pub(super) chats: Chats,
     /// `None` until the first look, and while there is no such chat.
     pub(super) room: Option<Room>,
+    /// Where its newest page lies for those who need not ask it.
+    pub(super) shelf: Arc<Shelf>,
     /// Whether a look found no such chat: if it appears, it has been made since.
     pub(super) absent: bool,
     /// Jobs for the next look.
@@ -137,13 +140,14 @@ pub struct ChatActor {
 impl ChatActor {
     /// The actor of the chat of this key, which knows nothing yet.
     #[must_use]
-    pub fn new(key: ChatKey, deps: Arc<Deps>, chats: Chats) -> Self {
+    pub(super) fn new(key: ChatKey, deps: Arc<Deps>, chats: Chats, shelf: Arc<Shelf>) -> Self {
         metrics::gauge!(metric::CHATS).increment(1.0);
         Self {
             key,
             deps,
             chats,
             room: None,
+            shelf,
             absent: false,
             waiting: Vec::new(),
             looking: false,
@@ -231,6 +235,7 @@ impl ChatActor {
 
     fn hand_on(&mut self, arrival: &Arrival, late: bool, ctx: &mut Context<Self>) {
         self.note_newest();
+        self.shelf.clear();
         if arrival.record.event.changes_message().is_some() {
             self.stretch = None;
             self.changes += 1;
@@ -289,25 +294,6 @@ impl ChatActor {
             let handed = async move { desks.hand_in(desk, delivery).await };
             ctx.wait(wrap_future(handed).map(|(), actor: &mut Self, ctx| actor.flush(ctx)));
             return;
-        }
-    }
-
-    // --------------------------------------------------------------------------------- retiring
-
-    fn is_busy(&self) -> bool {
-        !self.desks.is_empty() || self.looking || !self.waiting.is_empty() || !self.turns.is_empty()
-    }
-
-    fn retire_if_idle(&mut self, ctx: &mut Context<Self>) {
-        if !self.is_busy() && self.used.elapsed() >= self.deps.idle && self.chats.release(self.key) {
-            ctx.stop();
-        }
-    }
-
-    /// A chat that there is not is not kept in memory: anybody can ask for any number of those.
-    pub(super) fn retire_if_nothing(&mut self, ctx: &mut Context<Self>) {
-        if self.room.is_none() && !self.is_busy() && self.chats.release(self.key) {
-            ctx.stop();
         }
     }
 

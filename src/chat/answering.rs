@@ -8,7 +8,9 @@ use tracing::Instrument;
 
 use crate::model::Message;
 use crate::store::{Page, Side, StoreError};
+use crate::wire::ApiError;
 use crate::wire::resources::ParticipantResource;
+use crate::wire::sheet::Sheet;
 
 use super::actor::ChatActor;
 use super::asking::Ask;
@@ -42,6 +44,9 @@ impl ChatActor {
                 rules::reader(room, &ask.caller).map(|()| None)
             }
             Question::Messages { parent: Some(_), .. } => rules::member(room, &ask.caller).map(|()| None),
+            Question::Newest { limit } => rules::member(room, &ask.caller)
+                .and_then(|()| self.shelf.fill(room, limit).transpose())
+                .map(|page| page.map(Answer::Newest)),
             Question::Message(id) => rules::reader(room, &ask.caller).map(|()| {
                 let (_, at) = id.locate()?;
                 room.recent().message(at).map(|message| Answer::Message(Box::new(room.resource(message))))
@@ -58,9 +63,12 @@ impl ChatActor {
     fn answer_from_log(&mut self, ask: Box<Ask>, question: Question, ctx: &mut Context<Self>) {
         let (log, key) = (Arc::clone(&self.deps.store.log), self.key);
         let head = self.room.as_ref().map(Room::head);
+        let page = question.page();
         let read = async move {
+            if let Some(page) = page {
+                return log.messages(key, page).await;
+            }
             match question {
-                Question::Messages { page, parent: None } => log.messages(key, page).await,
                 Question::Messages { page, parent: Some(parent) } => match parent.locate() {
                     Some((_, at)) => log.replies(key, at, page).await,
                     None => Ok(Vec::new()),
@@ -69,7 +77,9 @@ impl ChatActor {
                     Some((_, at)) => Ok(log.messages_at(key, &[at]).await?.into_iter().flatten().collect()),
                     None => Ok(Vec::new()),
                 },
-                Question::Chat | Question::Participants => Ok(Vec::new()),
+                Question::Chat | Question::Participants | Question::Newest { .. } | Question::Messages { .. } => {
+                    Ok(Vec::new())
+                }
             }
         }
         .in_current_span();
@@ -79,9 +89,7 @@ impl ChatActor {
                 Err(error) => return actor.fail(ask, error, ctx),
             };
             let Some(room) = &mut actor.room else { return actor.refuse(ask, rules::unknown_chat(), ctx) };
-            if let Question::Messages { page, parent: None } = question
-                && Some(room.head()) == head
-            {
+            if let Some(page) = page.filter(|_| Some(room.head()) == head) {
                 learn(room, page, &messages);
             }
             match question {
@@ -92,6 +100,13 @@ impl ChatActor {
                     }
                     None => actor.refuse(ask, rules::unknown_message(), ctx),
                 },
+                Question::Newest { .. } => {
+                    let rows = messages.iter().map(|message| (message.at, room.resource(message)));
+                    match Sheet::write(rows, true) {
+                        Ok(sheet) => actor.answer(ask, Answer::Newest(sheet.page()), ctx),
+                        Err(error) => actor.refuse(ask, ApiError::internal(error), ctx),
+                    }
+                }
                 Question::Messages { .. } | Question::Chat | Question::Participants => {
                     let answer = Answer::Messages(messages.iter().map(|message| room.resource(message)).collect());
                     actor.answer(ask, answer, ctx);

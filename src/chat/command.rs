@@ -1,7 +1,9 @@
 //! What can be asked of a chat, and what it answers.
 
+use bytes::Bytes;
+
 use crate::model::{AgentId, ChatKind, CustomerId, Media, MessageId, Micros, ParticipantId};
-use crate::store::Page;
+use crate::store::{Page, Side};
 use crate::wire::ApiError;
 use crate::wire::resources::{ChatResource, MessageResource, ParticipantResource};
 
@@ -59,7 +61,23 @@ pub enum Question {
         page: Page,
         parent: Option<MessageId>,
     },
+    /// The newest messages, as the page that goes out.
+    Newest {
+        limit: usize,
+    },
     Message(MessageId),
+}
+
+impl Question {
+    /// The page that is asked for, when it is one of the chat's messages.
+    #[must_use]
+    pub fn page(&self) -> Option<Page> {
+        match self {
+            Self::Messages { page, parent: None } => Some(*page),
+            Self::Newest { limit } => Some(Page { side: Side::Before(Micros::MAX), limit: *limit }),
+            Self::Messages { parent: Some(_), .. } | Self::Chat | Self::Participants | Self::Message(_) => None,
+        }
+    }
 }
 
 /// What a chat answers.
@@ -70,6 +88,8 @@ pub enum Answer {
     Participants(Vec<ParticipantResource>),
     Message(Box<MessageResource>),
     Messages(Vec<MessageResource>),
+    /// A page of messages as it goes out.
+    Newest(Bytes),
 }
 
 // Who asks knows what is answered. Each fails with INTERNAL, a fault of ours, if it is something else.
@@ -110,6 +130,14 @@ impl Answer {
     pub fn into_messages(self) -> Result<Vec<MessageResource>, ApiError> {
         match self {
             Self::Messages(messages) => Ok(messages),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The newest page, as it goes out.
+    pub fn into_newest(self) -> Result<Bytes, ApiError> {
+        match self {
+            Self::Newest(page) => Ok(page),
             _ => Err(unexpected()),
         }
     }

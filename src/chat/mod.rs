@@ -10,6 +10,7 @@
 //! * [`room`]: the projection, pure; [`rules`]: what may be done; [`recent`]: the newest messages.
 //! * [`actor`]: carries mail between the room, the store and the desks.
 //! * [`registry`]: finds the actor of a chat, starts and retires it, and bounds what waits for it.
+//! * [`shelf`]: the newest page as it goes out, for readers who need not ask the chat.
 //! * [`across`]: what no single chat can do: being made and found; [`lists`]: lists, merged pages.
 
 pub mod across;
@@ -29,8 +30,10 @@ mod looking;
 mod properties;
 pub mod recent;
 pub mod registry;
+mod retiring;
 pub mod room;
 pub mod rules;
+mod shelf;
 #[cfg(test)]
 pub(crate) mod trial;
 

@@ -10,12 +10,14 @@ use proptest::prelude::*;
 use super::command::Command;
 use super::room::{Bounds, Room, Step};
 use super::rules::{self, Decision, Given};
+use super::shelf::{Shelf, Space};
 use crate::model::{
     AgentId, Caller, ChatId, ChatKind, CustomerId, Event, Limits, Message, MessageId, Micros, Nonce, Overlay, Owner,
     Permissions, Record,
 };
 use crate::settings::Settings;
 use crate::store::{Arrival, Commit, Page, Side};
+use crate::wire::page::{Listed, Token};
 
 const AGENTS: u8 = 5;
 const BOUNDS: Bounds = Bounds { messages_max: 6, events_max: 9 };
@@ -207,7 +209,7 @@ proptest! {
                 Side::After(at) => log.messages.range(Micros(at.0 + 1)..).take(limit).map(|(_, m)| m.clone()).collect(),
             };
             if let Some(shown) = room.recent().page(Page { side, limit }) {
-                prop_assert_eq!(shown, truth);
+                prop_assert_eq!(shown, truth.iter().collect::<Vec<_>>());
             }
         }
         for (at, message) in &log.messages {
@@ -249,10 +251,56 @@ proptest! {
     }
 
     #[test]
+    fn a_page_from_the_shelf_is_what_the_log_s_messages_are_written_as_and_is_for_members(
+        kind in kinds(), tried in proptest::collection::vec(tries(), 0..60), limit in 1usize..7, asked in 1usize..9,
+        reader in 0..=AGENTS,
+    ) {
+        let (log, room) = history(kind, &tried);
+        let written = |rows: usize| {
+            let newest: Vec<_> = log.messages.values().rev().take(rows).collect();
+            let next_page_token = newest.last().map(|last| Token::moment(last.at)).unwrap_or_default();
+            let result = newest.iter().map(|message| room.resource(message)).collect::<Vec<_>>();
+            serde_json::to_vec(&Listed { result, next_page_token }).expect("a page")
+        };
+        let shelf = Shelf::new(Space::new(usize::MAX));
+        let page = shelf.fill(&room, limit).expect("the room has it").expect("it has a form");
+        prop_assert_eq!(&page, &written(limit));
+        let member = rules::member(&room, &caller(reader)).is_ok();
+        match shelf.offer(&caller(reader), log.chat, asked) {
+            Some((page, position)) => {
+                prop_assert!(member);
+                prop_assert_eq!(&page, &written(asked));
+                prop_assert_eq!(position, room.head());
+            }
+            None => prop_assert!(!member || asked > limit),
+        }
+        let other = ChatId::from_bytes([4; 16]);
+        prop_assert!(shelf.offer(&caller(0), other, limit).is_none());
+    }
+
+    #[test]
     fn another_event_of_a_known_number_shows_that_history_was_rewritten(tried in proptest::collection::vec(tries(), 0..40)) {
         let (log, mut room) = history(ChatKind::Group, &tried);
         let mut other = log.arrivals.last().cloned().expect("an event");
         other.record.nonce = Nonce(u64::MAX);
         prop_assert_eq!(room.offer(&other), Step::Rewritten);
     }
+}
+
+#[test]
+fn pages_that_are_kept_fit_into_their_space_and_go_when_nobody_comes_for_them() {
+    let (log, room) = history(ChatKind::Group, &[]);
+    let space = Space::new(60);
+    let shelves = [Shelf::new(space.clone()), Shelf::new(space)];
+    let kept = |shelf: &Shelf| shelf.offer(&caller(0), log.chat, 1).is_some();
+    let fill = |shelf: &Shelf| shelf.fill(&room, 1).expect("the room has it").expect("it has a form");
+    assert_eq!(fill(&shelves[0]), fill(&shelves[1]));
+    assert_eq!((kept(&shelves[0]), kept(&shelves[1])), (true, false));
+    assert!(shelves[0].was_used());
+    assert!(kept(&shelves[0]), "somebody came");
+    assert!(shelves[0].was_used());
+    assert!(!shelves[0].was_used(), "nobody came");
+    assert!(!kept(&shelves[0]));
+    fill(&shelves[1]);
+    assert!(kept(&shelves[1]), "there is space again");
 }

@@ -123,11 +123,11 @@ impl Recent {
 
     /// The page, if everything on it is here.
     #[must_use]
-    pub fn page(&self, page: Page) -> Option<Vec<Message>> {
+    pub fn page(&self, page: Page) -> Option<Vec<&Message>> {
         match page.side {
             Side::Before(moment) => {
                 let found: Vec<_> =
-                    self.messages.range(..moment).rev().take(page.limit).map(|(_, message)| message.clone()).collect();
+                    self.messages.range(..moment).rev().take(page.limit).map(|(_, message)| message).collect();
                 let whole = found.len() == page.limit || self.complete_from == Micros::ZERO;
                 let known = found.last().is_none_or(|oldest| oldest.at >= self.complete_from);
                 (whole && known).then_some(found)
@@ -137,7 +137,7 @@ impl Recent {
                     return None;
                 }
                 let from = Micros(moment.0.saturating_add(1));
-                Some(self.messages.range(from..).take(page.limit).map(|(_, message)| message.clone()).collect())
+                Some(self.messages.range(from..).take(page.limit).map(|(_, message)| message).collect())
             }
         }
     }

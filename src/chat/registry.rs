@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use tracing::Span;
 
@@ -18,6 +18,7 @@ use crate::wire::{ApiError, Reason};
 use super::actor::{ChatActor, Deps};
 use super::asking::{Ask, Failure, What};
 use super::command::{Answer, Command, Question};
+use super::shelf::{Shelf, Space};
 
 /// How often a chat that retired just now is started again for one call.
 const TRIES: usize = 3;
@@ -36,6 +37,8 @@ struct Inner {
     arbiters: Vec<ArbiterHandle>,
     turn: AtomicUsize,
     live: Mutex<HashMap<ChatKey, Live>>,
+    /// What the newest pages of the chats share.
+    space: Arc<Space>,
 }
 
 #[derive(Clone)]
@@ -43,6 +46,7 @@ struct Live {
     addr: Addr<ChatActor>,
     /// As many as commands may wait for the chat or be under way in it.
     places: Arc<Semaphore>,
+    shelf: Arc<Shelf>,
 }
 
 /// Which chat is asked.
@@ -98,7 +102,8 @@ impl Chats {
     /// No chats yet, on these threads.
     #[must_use]
     pub fn new(deps: Arc<Deps>, arbiters: Vec<ArbiterHandle>) -> Self {
-        Self { inner: Arc::new(Inner { deps, arbiters, turn: AtomicUsize::new(0), live: Mutex::default() }) }
+        let space = Space::new(deps.limits.newest_pages_bytes_max);
+        Self { inner: Arc::new(Inner { deps, arbiters, turn: AtomicUsize::new(0), live: Mutex::default(), space }) }
     }
 
     /// What the chats share.
@@ -128,10 +133,19 @@ impl Chats {
         }
         let turn = self.inner.turn.fetch_add(1, Ordering::Relaxed) % self.inner.arbiters.len();
         let (chats, shared) = (self.clone(), Arc::clone(deps));
-        let addr = ChatActor::start_in_arbiter(&self.inner.arbiters[turn], move |_| ChatActor::new(key, shared, chats));
-        let started = Live { addr, places: Arc::new(Semaphore::new(deps.limits.chat_commands_max)) };
+        let shelf = Arc::new(Shelf::new(Arc::clone(&self.inner.space)));
+        let its = Arc::clone(&shelf);
+        let start = move |_: &mut _| ChatActor::new(key, shared, chats, its);
+        let addr = ChatActor::start_in_arbiter(&self.inner.arbiters[turn], start);
+        let started = Live { addr, places: Arc::new(Semaphore::new(deps.limits.chat_commands_max)), shelf };
         live.insert(key, started.clone());
         Ok(started)
+    }
+
+    /// The shelf of a chat in memory, with a place among those who ask it; `None` without either.
+    pub(super) fn shelf(&self, key: ChatKey) -> Option<(Arc<Shelf>, OwnedSemaphorePermit)> {
+        let live = self.lock().get(&key)?.clone();
+        Some((live.shelf, live.places.try_acquire_owned().ok()?))
     }
 
     /// Takes an idle chat out, unless somebody is asking it. Afterwards nobody finds it.

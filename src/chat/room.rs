@@ -1,5 +1,7 @@
 //! The projection of one chat: the fold of its events. Pure: no actor, no store, no clock.
 
+use std::sync::Arc;
+
 use crate::model::{Chat, ChatId, Event, Message, Overlay, Participant, Position, Record, Roster};
 use crate::store::{Arrival, Snapshot};
 use crate::wire::resources::{ChatResource, MessageResource};
@@ -17,8 +19,9 @@ pub struct Bounds {
 /// A chat as this node knows it.
 #[derive(Debug)]
 pub struct Room {
-    chat: Chat,
-    roster: Roster,
+    /// Shared with pages that were written: they are answered to members alone.
+    chat: Arc<Chat>,
+    roster: Arc<Roster>,
     head: Position,
     /// Number of the newest event that changed the chat or its roster.
     rules: u64,
@@ -43,7 +46,13 @@ impl Room {
     #[must_use]
     pub fn from_snapshot(snapshot: Snapshot, bounds: Bounds) -> Self {
         let recent = Recent::new(snapshot.head.at, bounds.messages_max, bounds.events_max);
-        Self { chat: snapshot.chat, roster: snapshot.roster, head: snapshot.head, rules: snapshot.rules, recent }
+        Self {
+            chat: Arc::new(snapshot.chat),
+            roster: Arc::new(snapshot.roster),
+            head: snapshot.head,
+            rules: snapshot.rules,
+            recent,
+        }
     }
 
     /// The chat that begins with this record; `None` if it is not a first one.
@@ -58,7 +67,7 @@ impl Room {
         recent.push_event(record);
         let joined = |(agent, id): &(_, _)| Participant { id: *id, agent: *agent, joined: record.at, joined_seq: 1 };
         Some(Self {
-            chat: Chat {
+            chat: Arc::new(Chat {
                 id,
                 customer: *customer,
                 kind: *kind,
@@ -67,8 +76,8 @@ impl Room {
                 created: record.at,
                 updated: record.at,
                 deleted: None,
-            },
-            roster: members.iter().map(joined).collect(),
+            }),
+            roster: Arc::new(members.iter().map(joined).collect()),
             head: record.position(),
             rules: 1,
             recent,
@@ -109,13 +118,15 @@ impl Room {
         match &record.event {
             Event::ChatCreated { .. } => {}
             Event::ChatUpdated { name, detail } => {
-                self.chat.name.clone_from(name);
-                self.chat.detail.clone_from(detail);
-                self.chat.updated = record.at;
+                let chat = Arc::make_mut(&mut self.chat);
+                chat.name.clone_from(name);
+                chat.detail.clone_from(detail);
+                chat.updated = record.at;
             }
             Event::ChatDeleted => {
-                self.chat.updated = record.at;
-                self.chat.deleted = Some(record.at);
+                let chat = Arc::make_mut(&mut self.chat);
+                chat.updated = record.at;
+                chat.deleted = Some(record.at);
             }
             Event::MessageCreated(post) => self.recent.push_message(Message {
                 seq: record.seq,
@@ -129,14 +140,14 @@ impl Room {
                     self.recent.change(message);
                 }
             }
-            Event::ParticipantAdded { agent, participant } => self.roster.insert(Participant {
+            Event::ParticipantAdded { agent, participant } => Arc::make_mut(&mut self.roster).insert(Participant {
                 id: *participant,
                 agent: *agent,
                 joined: record.at,
                 joined_seq: record.seq,
             }),
             Event::ParticipantRemoved { agent, .. } => {
-                self.roster.remove(*agent);
+                Arc::make_mut(&mut self.roster).remove(*agent);
             }
         }
     }
@@ -173,6 +184,12 @@ impl Room {
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// The chat and its roster as they are now, to be kept beside the room.
+    #[must_use]
+    pub fn of_now(&self) -> (Arc<Chat>, Arc<Roster>) {
+        (Arc::clone(&self.chat), Arc::clone(&self.roster))
     }
 
     #[must_use]

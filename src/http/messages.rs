@@ -1,6 +1,7 @@
 //! Messages, and reactions to them.
 
-use actix_web::{HttpRequest, web};
+use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
@@ -74,20 +75,25 @@ pub struct Docs;
 pub async fn list(
     state: web::Data<State>,
     Authed(who, (Paging(page), Params(query))): Authed<(Paging, Params<MessageQuery>)>,
-) -> Result<web::Json<Listed<MessageResource>>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let chat = optional(query.chat_id.as_deref(), "chat_id", ChatId::parse)?;
     let parent = optional(query.parent_id.as_deref(), "parent_id", MessageId::parse)?;
     let Some(whom) = whose(chat, parent)? else {
         let result = state.chats.merged_messages(&who.caller, &page).await?;
         let token = |last: &MessageResource| Token::row(time::parse(&last.tm_create).unwrap_or_default(), last.id);
         let next_page_token = result.last().map(token).unwrap_or_default();
-        return Ok(web::Json(Listed { result, next_page_token }));
+        return Ok(HttpResponse::Ok().json(Listed { result, next_page_token }));
     };
+    if let (Some(chat), None, PageRequest { limit, ascending: false, after: None }) = (chat, parent, page) {
+        let asked = state.chats.newest_page(&who.caller, chat, limit);
+        let page = Deadline::of(&state).hold(asked).await?;
+        return Ok(HttpResponse::Ok().content_type(ContentType::json()).body(page));
+    }
     let question = Question::Messages { page: stretch(&page), parent };
     let asked = state.chats.question(&who.caller, whom, question);
     let result = Deadline::of(&state).hold(asked).await?.into_messages()?;
     let next_page_token = result.last().map(|last| last.tm_create.clone()).unwrap_or_default();
-    Ok(web::Json(Listed { result, next_page_token }))
+    Ok(HttpResponse::Ok().json(Listed { result, next_page_token }))
 }
 
 /// The chat that is asked; `None`: all of them.

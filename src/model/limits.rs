@@ -38,6 +38,8 @@ pub struct Limits {
     pub recent_events_max: usize,
     /// Newest messages of a chat kept in memory by one node.
     pub recent_messages_max: usize,
+    /// Bytes of newest pages, as they go out, kept in memory by one node for all its chats.
+    pub newest_pages_bytes_max: usize,
     /// Events of a chat that a returning client is sent; further back it is told `trimmed`.
     pub resume_events_max: u64,
     /// Idempotency keys one agent may use in an hour; more are answered 429.

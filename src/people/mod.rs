@@ -21,6 +21,7 @@ mod directory;
 mod identity;
 mod lookups;
 mod password;
+mod proved;
 mod record;
 mod settings;
 mod token;

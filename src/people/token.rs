@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::model::{AgentId, Caller, CustomerId, Permissions};
 use crate::wire::time;
 
+use super::proved::Proved;
 use super::settings::{AuthSettings, Secret};
 
 /// Seconds by which another's clock may be ahead of ours (`nbf`). A token's end is taken exactly.
@@ -45,6 +46,7 @@ pub(super) struct Tokens {
     keys: Vec<Key>,
     signing: Option<EncodingKey>,
     ttl: Duration,
+    proved: Proved,
 }
 
 struct Key {
@@ -52,6 +54,14 @@ struct Key {
     algorithm: Algorithm,
     key: DecodingKey,
     validation: Validation,
+}
+
+/// What a token of ours says, and the time for which it says it, in seconds since 1970.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Signed {
+    claim: Claim,
+    begins: Option<f64>,
+    ends: f64,
 }
 
 /// A claim whose signature and times are right.
@@ -125,7 +135,7 @@ impl Tokens {
         if keys.is_empty() {
             return Err(SetupError::NoKey);
         }
-        Ok(Self { keys, signing, ttl: Duration::from_secs(settings.token_ttl_secs) })
+        Ok(Self { keys, signing, ttl: Duration::from_secs(settings.token_ttl_secs), proved: Proved::default() })
     }
 
     /// A token for the agent, good for the configured time. `None` without a secret to sign with.
@@ -150,6 +160,11 @@ impl Tokens {
     /// What a token claims at this moment, or why it counts for nothing. The reason is for our own
     /// log at debug level, and holds nothing of the token.
     pub(super) fn check(&self, token: &str, now: SystemTime) -> Result<Claim, &'static str> {
+        self.proved.get_or(token, |token| self.prove(token))?.at(now)
+    }
+
+    /// What a token says that was made with a key of ours.
+    fn prove(&self, token: &str) -> Result<Signed, &'static str> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| "not a token")?;
         if header.crit.is_some() {
             return Err("extensions that must be understood");
@@ -168,7 +183,26 @@ impl Tokens {
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation).ok())
             .ok_or("no key of ours made it")?
             .claims;
-        read_claims(&claims, now)
+        read_claims(&claims)
+    }
+}
+
+impl Signed {
+    /// The claim, if it holds at this moment.
+    fn at(&self, now: SystemTime) -> Result<Claim, &'static str> {
+        let now = now.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        if self.ends <= now {
+            return Err("ended");
+        }
+        if self.begins.is_some_and(|begins| begins > now + CLOCK_SKEW_SECS) {
+            return Err("not begun");
+        }
+        Ok(self.claim.clone())
+    }
+
+    /// Bytes of the names in it.
+    pub(super) fn names_bytes(&self) -> usize {
+        self.claim.name.len() + self.claim.username.len()
     }
 }
 
@@ -183,7 +217,7 @@ impl Key {
     }
 }
 
-/// Signature only: times are looked at by [`read_claims`], which knows VoIPBIN's too.
+/// Signature only: times are read by [`read_claims`], which knows VoIPBIN's too.
 fn bare_validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -268,19 +302,13 @@ fn read_pem(text: &str, validation: impl Fn(Algorithm) -> Validation) -> Result<
     Ok(Key { kid: None, algorithm, key, validation: validation(algorithm) })
 }
 
-fn read_claims(claims: &Claims, now: SystemTime) -> Result<Claim, &'static str> {
-    let now_secs = now.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-    let expires = match (end(&claims.exp)?, end(&claims.expire)?) {
+fn read_claims(claims: &Claims) -> Result<Signed, &'static str> {
+    let ends = match (end(&claims.exp)?, end(&claims.expire)?) {
         (Some(one), Some(other)) => one.min(other),
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => return Err("without an end"),
     };
-    if expires <= now_secs {
-        return Err("ended");
-    }
-    if end(&claims.nbf)?.is_some_and(|begins| begins > now_secs + CLOCK_SKEW_SECS) {
-        return Err("not begun");
-    }
+    let begins = end(&claims.nbf)?;
     let voipbin = claims.agent.as_object();
     if !matches!(&claims.kind, Value::Null) && claims.kind.as_str() != Some("agent") && voipbin.is_some() {
         return Err("not an agent's");
@@ -293,16 +321,17 @@ fn read_claims(claims: &Claims, now: SystemTime) -> Result<Claim, &'static str> 
     let agent = AgentId::parse(&text(&field("id", &claims.sub))).ok_or("without an agent's id")?;
     let customer = CustomerId::parse(&text(&field("customer_id", &claims.customer_id))).ok_or("without a customer")?;
     let permission = field("permission", &claims.permission).as_u64().unwrap_or(0) & Permissions::ALL.0;
-    Ok(Claim {
+    let claim = Claim {
         customer,
         agent,
         expires: UNIX_EPOCH
-            .checked_add(Duration::from_secs_f64(expires.min(LATEST_SECS)))
+            .checked_add(Duration::from_secs_f64(ends.min(LATEST_SECS)))
             .ok_or("with an end beyond all time")?,
         name: text(&field("name", &claims.name)),
         username: text(&field("username", &claims.email)),
         permissions: if permission == 0 { Permissions::AGENT } else { Permissions(permission) },
-    })
+    };
+    Ok(Signed { claim, begins, ends })
 }
 
 /// A moment in seconds since 1970: a number, or a timestamp as VoIPBIN writes it.
@@ -323,4 +352,4 @@ fn end(value: &Value) -> Result<Option<f64>, &'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -112,6 +112,7 @@ impl Settings {
             ("limits.chats_in_memory_max", limits.chats_in_memory_max as u64, 1, 100_000_000),
             ("limits.recent_events_max", limits.recent_events_max as u64, 1, 100_000),
             ("limits.recent_messages_max", limits.recent_messages_max as u64, 1, 100_000),
+            ("limits.newest_pages_bytes_max", limits.newest_pages_bytes_max as u64, 0, 64 * GIB),
             ("limits.resume_events_max", limits.resume_events_max, 1_000, 1_000_000),
             ("limits.idempotency_keys_per_hour", u64::from(limits.idempotency_keys_per_hour), 1, 10_000_000),
             ("limits.connections_max", limits.connections_max as u64, 1, 10_000_000),

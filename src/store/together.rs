@@ -5,7 +5,8 @@
 //! answer comes from a read that began before it was asked for: what was acknowledged before is
 //! seen, as if everybody had read alone. In a crowd no two reads of a group begin within
 //! [`Together`]'s spacing, so that what a store is asked grows with groups and time, and not with
-//! askers; whoever comes alone waits for nobody.
+//! askers; whoever comes alone waits for nobody. Without a spacing nobody waits but for the read
+//! that is under way.
 //!
 //! Who waits is bounded by who may ask: this room holds no bound of its own.
 
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::{Result, StoreError};
@@ -38,12 +40,19 @@ pub struct Together<G, I, V> {
     /// Who waits, by group. A group is here while it is read, and for the spacing afterwards.
     groups: Arc<Mutex<HashMap<G, Group<I, V>>>>,
     read: Arc<Read<G, I, V>>,
-    spacing: Duration,
+    spacing: Option<Duration>,
+    /// Where it is read; `None`: where the first asker is.
+    runtime: Option<Handle>,
 }
 
 impl<G, I, V> Clone for Together<G, I, V> {
     fn clone(&self) -> Self {
-        Self { groups: Arc::clone(&self.groups), read: Arc::clone(&self.read), spacing: self.spacing }
+        Self {
+            groups: Arc::clone(&self.groups),
+            read: Arc::clone(&self.read),
+            spacing: self.spacing,
+            runtime: self.runtime.clone(),
+        }
     }
 }
 
@@ -58,7 +67,15 @@ where
         spacing: Duration,
         read: impl Fn(G, Vec<I>) -> BoxFuture<'static, Result<Vec<V>>> + Send + Sync + 'static,
     ) -> Self {
-        Self { groups: Arc::default(), read: Arc::new(read), spacing }
+        Self { groups: Arc::default(), read: Arc::new(read), spacing: Some(spacing), runtime: None }
+    }
+
+    /// The same without a spacing, and on this runtime.
+    pub fn at_once(
+        runtime: Handle,
+        read: impl Fn(G, Vec<I>) -> BoxFuture<'static, Result<Vec<V>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { groups: Arc::default(), read: Arc::new(read), spacing: None, runtime: Some(runtime) }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<G, Group<I, V>>> {
@@ -88,7 +105,11 @@ where
         };
         if let Some(come) = first {
             // On its own, so that it goes on when this asker hangs up.
-            tokio::spawn(self.clone().serve(group, come));
+            let serving = self.clone().serve(group, come);
+            match &self.runtime {
+                Some(runtime) => drop(runtime.spawn(serving)),
+                None => drop(tokio::spawn(serving)),
+            }
         }
         answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the node is leaving".to_owned())))
     }
@@ -112,11 +133,12 @@ where
                 Err(error) => replies.into_iter().for_each(|reply| drop(reply.send(Err(error.clone())))),
             }
             reads += 1;
+            let Some(spacing) = self.spacing else { continue };
             if reads < READS_AT_ONCE {
                 // Either somebody has come, or nobody did.
-                let _ = tokio::time::timeout(self.spacing, come.notified()).await;
+                let _ = tokio::time::timeout(spacing, come.notified()).await;
             } else {
-                tokio::time::sleep(self.spacing).await;
+                tokio::time::sleep(spacing).await;
             }
         }
     }
@@ -156,30 +178,35 @@ mod tests {
         })
     }
 
+    /// With a spacing and without.
+    fn both(reads: &Arc<AtomicUsize>, truth: &Arc<AtomicUsize>) -> [Together<&'static str, usize, (usize, usize)>; 2] {
+        let at_once = Together { spacing: None, runtime: Some(Handle::current()), ..doubling(reads, truth) };
+        [doubling(reads, truth), at_once]
+    }
+
     #[tokio::test]
     async fn everybody_gets_its_own_answer_from_few_reads() {
         let (reads, truth) = (Arc::default(), Arc::default());
-        let together = doubling(&reads, &truth);
-        let answers = join_all((0..500).map(|item| together.ask("one", item))).await;
-        for (item, answer) in answers.into_iter().enumerate() {
-            assert_eq!(answer.expect("an answer").0, item * 2);
+        for together in both(&reads, &truth) {
+            let answers = join_all((0..500).map(|item| together.ask("one", item))).await;
+            for (item, answer) in answers.into_iter().enumerate() {
+                assert_eq!(answer.expect("an answer").0, item * 2);
+            }
+            assert!(reads.swap(0, Ordering::SeqCst) <= 3, "{reads:?} reads");
         }
-        assert!(reads.load(Ordering::SeqCst) <= 3, "{reads:?} reads");
     }
 
     #[tokio::test]
     async fn no_answer_is_older_than_its_question() {
         let (reads, truth) = (Arc::default(), Arc::<AtomicUsize>::default());
-        let together = doubling(&reads, &truth);
-        let writer = async {
+        for together in both(&reads, &truth) {
             for _ in 0..200 {
                 let acknowledged = truth.fetch_add(1, Ordering::SeqCst) + 1;
                 let others = join_all((0..3).map(|item| together.ask("one", item)));
                 let (seen, _) = tokio::join!(together.ask("one", 9), others);
                 assert!(seen.expect("an answer").1 >= acknowledged);
             }
-        };
-        writer.await;
+        }
     }
 
     #[tokio::test]

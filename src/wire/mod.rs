@@ -7,6 +7,7 @@ pub mod error;
 pub mod frames;
 pub mod page;
 pub mod resources;
+pub mod sheet;
 pub mod time;
 
 pub use close::CloseCause;

@@ -4,13 +4,47 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 
 use crate::model::Micros;
 
-const FORM: &str = "%Y-%m-%d %H:%M:%S%.6f";
-
-/// Writes a moment.
+/// Writes a moment. What lies beyond the year 9999 is written as its end.
 #[must_use]
 pub fn format(at: Micros) -> String {
-    let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
-    DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or(DateTime::<Utc>::MAX_UTC).format(FORM).to_string()
+    let at = at.0.min(Micros::MAX.0);
+    let (seconds, micros) = (at / 1_000_000, at % 1_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let mut text = *b"0000-00-00 00:00:00.000000";
+    let parts = [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second / 3_600),
+        (14..16, second / 60 % 60),
+        (17..19, second % 60),
+        (20..26, micros),
+    ];
+    for (place, mut number) in parts {
+        for digit in text[place].iter_mut().rev() {
+            *digit = b"0123456789"[(number % 10) as usize];
+            number /= 10;
+        }
+    }
+    text.iter().copied().map(char::from).collect()
+}
+
+/// Year, month and day of so many days after the first of 1970, by the Gregorian calendar.
+///
+/// Counted in eras of 400 years, all of one length, and years that begin in March, so that a leap
+/// day is the last of its year.
+fn date(days: u64) -> (u64, u64, u64) {
+    const ERA: u64 = 146_097;
+    /// From the first of March of the year 0.
+    const BEFORE_1970: u64 = 719_468;
+    let days = days + BEFORE_1970;
+    let (era, day) = (days / ERA, days % ERA);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march = (5 * day + 2) / 153;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, day - (153 * march + 2) / 5 + 1)
 }
 
 /// `""` for a moment that has not come: the one value that says "not deleted".
@@ -46,9 +80,24 @@ mod tests {
         }
 
         #[test]
+        fn it_is_the_calendar_s_date_and_time(us in 0..=Micros::MAX.0) {
+            let known = DateTime::<Utc>::from_timestamp_micros(us as i64).expect("a moment");
+            prop_assert_eq!(format(Micros(us)), known.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+        }
+
+        #[test]
         fn no_text_makes_it_stumble(text in "\\PC{0,60}") {
             let _ = parse(&text);
         }
+    }
+
+    #[test]
+    fn every_day_has_its_date() {
+        for day in 0..=Micros::MAX.0 / 86_400_000_000 {
+            let known = DateTime::<Utc>::from_timestamp_secs((day * 86_400) as i64).expect("a day");
+            assert_eq!(format(Micros(day * 86_400_000_000))[..10], known.format("%Y-%m-%d").to_string());
+        }
+        assert_eq!(format(Micros(u64::MAX)), "9999-12-31 23:59:59.999999");
     }
 
     #[test]

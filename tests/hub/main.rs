@@ -27,6 +27,7 @@ mod limits; // what just fits, and one more
 mod login; // credentials: forms, order, end
 mod messages; // messages: posted, read, deleted; media; order
 mod missed_news; // what a link did not bring reaches all sockets at once
+mod newest_pages; // the newest page of a chat is never older than the last acknowledged write
 mod nodes; // two nodes, and a Redis that stumbles
 mod participants; // who is in a chat, and what is told of it
 mod races; // everybody at once

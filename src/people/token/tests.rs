@@ -40,6 +40,31 @@ fn ours(claims: &Value) -> Result<Claim, &'static str> {
     Tokens::new(&settings()).expect("keys").check(&token, SystemTime::now())
 }
 
+/// What some token says.
+pub(in crate::people) fn signed() -> Signed {
+    let claims = json!({"sub": AGENT, "customer_id": CUSTOMER, "exp": now_secs() + 60});
+    read_claims(&serde_json::from_value(claims).expect("claims")).expect("a claim")
+}
+
+#[test]
+fn a_token_that_was_right_is_held_to_its_times_again() {
+    let tokens = Tokens::new(&settings()).expect("keys");
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let (begins, ends) = (now_secs() + 1_000, now_secs() + 2_000);
+    let claims = json!({"sub": AGENT, "customer_id": CUSTOMER, "nbf": begins, "exp": ends});
+    let token = sign(&Header::new(Algorithm::HS256), &claims, &key);
+    let at = |secs: u64| tokens.check(&token, UNIX_EPOCH + Duration::from_secs(secs)).map(|claim| claim.agent);
+    let agent = AgentId::parse(AGENT).expect("an id");
+    for _ in 0..2 {
+        assert_eq!(at(begins - 61), Err("not begun"));
+        assert_eq!(at(ends - 1), Ok(agent));
+        assert_eq!(at(ends), Err("ended"));
+    }
+    // Not by anybody else's signature under the same words.
+    let forged = sign(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(b"another secret"));
+    assert!(tokens.check(&forged, UNIX_EPOCH + Duration::from_secs(begins)).is_err());
+}
+
 /// The key files of a provider, and the keys that sign for it.
 struct Provider {
     dir: tempfile::TempDir,

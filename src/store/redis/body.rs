@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::chat_log::Heads;
 use super::gathering::Gathering;
 use super::hearing::Hearing;
 use super::keys::Keys;
@@ -23,6 +24,7 @@ pub(crate) struct Body {
     pub(crate) scripts: Arc<Scripts>,
     pub(crate) keys: Keys,
     pub(crate) gathering: Gathering,
+    pub(crate) heads: Heads,
     pub(crate) hearing: Arc<Hearing>,
     /// Where work goes that nobody waits for.
     pub(crate) runtime: Handle,

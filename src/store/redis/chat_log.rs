@@ -2,18 +2,22 @@
 
 use async_trait::async_trait;
 use redis::{FromRedisValue, Value};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::body::{Body, decoded};
 use super::commit;
 use super::envelope;
+use super::keys::Keys;
 use super::lanes::Ask;
-use super::servers::{Again, Way};
+use super::servers::{Again, Servers, Way};
 use super::stored;
 use crate::model::{
     AgentId, Chat, ChatId, ChatKey, FileId, Message, Micros, Nonce, Participant, ParticipantId, Position, Record,
     Roster,
 };
 use crate::store::codec;
+use crate::store::together::Together;
 use crate::store::{ChatLog, Commit, CommitError, Committed, Page, Result, Side, Snapshot, StoreError};
 
 /// Rows that one call answers with, at most.
@@ -51,6 +55,26 @@ fn read_head(head: &[u8]) -> Result<Position> {
 /// Big-endian bytes, at most eight.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
+}
+
+/// The heads of chats. Every reader of a chat in memory asks for one, so those who come while one
+/// is read share the next.
+pub(crate) type Heads = Together<ChatKey, (), Position>;
+
+/// Reads them over these servers, on this runtime.
+pub(super) fn heads(servers: &Servers, keys: &Keys, runtime: &Handle) -> Heads {
+    let (servers, keys) = (servers.clone(), keys.clone());
+    Together::at_once(runtime.clone(), move |chat, asked: Vec<()>| {
+        let (servers, meta) = (servers.clone(), keys.meta(chat));
+        Box::pin(async move { Ok(vec![head(&servers, &meta).await?; asked.len()]) })
+    })
+}
+
+async fn head(servers: &Servers, meta: &str) -> Result<Position> {
+    let mut cmd = redis::cmd("HGET");
+    cmd.arg(meta).arg("h");
+    let head: Option<Vec<u8>> = decoded(servers.ask(Way::read(meta), Again::Fine, Ask::Command(cmd)).await?)?;
+    head.map_or(Ok(Position::START), |head| read_head(&head))
 }
 
 fn eight(bytes: &[u8], what: &str) -> Result<Micros> {
@@ -181,11 +205,9 @@ impl ChatLog for Body {
     }
 
     async fn head(&self, chat: ChatKey) -> Result<Position> {
-        let key = self.keys.meta(chat);
-        let mut cmd = redis::cmd("HGET");
-        cmd.arg(&key).arg("h");
-        let head: Option<Vec<u8>> = self.read(&key, Ask::Command(cmd)).await?;
-        head.map_or(Ok(Position::START), |head| read_head(&head))
+        // Who waits behind a read that gets no answer is told in time, too.
+        let late = |_| StoreError::Unavailable("no answer from redis in time".to_owned());
+        timeout(self.servers.wait, self.heads.ask(chat, ())).await.map_err(late)?
     }
 
     async fn events(&self, chat: ChatKey, from: u64, limit: usize) -> Result<Vec<Record>> {

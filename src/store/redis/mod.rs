@@ -297,8 +297,9 @@ async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mp
     let waits = settings.durability != Durability::Memory;
     let (most, shared) = (settings.call_commits_max, Arc::clone(&scripts));
     let gathering = Gathering::new(servers.clone(), shared, keys.clone(), runtime.clone(), most);
+    let heads = chat_log::heads(&servers, &keys, &runtime);
     let hears = Arc::clone(&hearing);
-    let body = Arc::new(Body { servers, scripts, keys, gathering, hearing: hears, runtime, waits, alive });
+    let body = Arc::new(Body { servers, scripts, keys, gathering, heads, hearing: hears, runtime, waits, alive });
     let store = Store {
         log: Arc::clone(&body) as _,
         index: Arc::clone(&body) as _,
