@@ -59,7 +59,6 @@ fn run(kind: &str, seconds: u64, rate: f64, seed: u64) -> Run {
             generator_cpu: 0.7 * wave,
             redis_commands: (rate / 900.0 * wave) as u64,
             connections: 1_000,
-            ..Second::default()
         }
     };
     let timeline: Vec<Second> = (0..seconds).map(second).collect();
