@@ -105,7 +105,7 @@ impl Hub {
         let metrics = Metrics::installed()?;
         actix::spawn(metrics.clone().keep_small());
         metrics::gauge!(metric::DRAINING).set(0.0);
-        check_open_files(settings.limits.connections_max);
+        check_open_files(settings.server.tcp_connections_max);
         let opened = opening::open(&settings.store).await?;
         let heads = Heads::new((&settings.chat).into());
         let (store, heard) = (telling(opened.store, heads.clone()), opened.heard);

@@ -5,16 +5,19 @@
 //! is taken out of HTTP with everything that HTTP keeps for it, and given to a session. Nobody else
 //! holds it then: a socket costs what a session costs.
 
+use std::error::Error as StdError;
 use std::fmt::Debug;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::body::{BoxBody, EitherBody, MessageBody};
-use actix_http::h1::{Codec, SendResponse};
-use actix_http::{ConnectionType, HttpService, KeepAlive, Request, Response};
+use actix_http::h1::{Codec, Message};
+use actix_http::{ConnectionType, HttpMessage, HttpService, KeepAlive, Request, Response};
 use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
@@ -24,19 +27,29 @@ use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::time::timeout;
 
 use crate::session::{Opener, SessionActor, Switchboard};
-use crate::settings::Server as Limits;
+use crate::settings;
 
 /// Seconds that answers under way have to be finished at a stop.
 const FINISH_SECS: u64 = 5;
+/// How long a peer may go on sending what nobody reads, once it was refused: it must be able to read why.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long a peer may take to read the answer to its request to upgrade.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Marks requests whose connection becomes a socket when the answer is yes. Others look like them, such
+/// as one with a body in chunks, and must not get that answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgradable;
 
 /// Binds the address and starts the workers. Each asks `worker` once, on its own thread, for its
 /// switchboard and for what makes its apps.
 ///
 /// # Errors
 /// The address cannot be had.
-pub fn serve<W, A, I, S, B>(limits: &Limits, worker: W) -> io::Result<(Server, SocketAddr)>
+pub fn serve<W, A, I, S, B>(limits: &settings::Server, worker: W) -> io::Result<(Server, SocketAddr)>
 where
     W: Fn() -> (Switchboard, A) + Clone + Send + 'static,
     A: Fn() -> I,
@@ -66,6 +79,7 @@ where
         HttpService::build()
             .keep_alive(keep_alive)
             .client_request_timeout(request_time)
+            .client_disconnect_timeout(LINGER)
             .tcp_nodelay(true)
             .local_addr(address)
             .graceful_shutdown_signal(move || {
@@ -135,7 +149,7 @@ where
 async fn answer<A, B>(
     app: Rc<A>,
     request: Request,
-    connection: Framed<TcpStream, Codec>,
+    mut connection: Framed<TcpStream, Codec>,
 ) -> Option<(Opener, TcpStream, BytesMut)>
 where
     A: Service<Request>,
@@ -143,6 +157,7 @@ where
     A::Response: Into<Response<B>>,
     B: MessageBody + 'static,
 {
+    request.extensions_mut().insert(Upgradable);
     let mut response = match app.call(request).await {
         Ok(response) => response.into().map_body(|_, body| EitherBody::left(body)),
         Err(error) => refusal(error).map_body(|_, body| EitherBody::right(body)),
@@ -151,14 +166,31 @@ where
     if opener.is_none() {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    match SendResponse::new(connection, response).await {
-        Ok(connection) => {
-            let parts = connection.into_parts();
-            opener.map(|opener| (opener, parts.io, parts.read_buf))
-        }
-        Err(error) => {
-            tracing::debug!(%error, "a connection broke off while its upgrade was answered");
-            None
+    let sent = timeout(ANSWER_WITHIN, send(&mut connection, response)).await;
+    if let Err(error) = sent.unwrap_or_else(|late| Err(late.into())) {
+        tracing::debug!(%error, "a connection broke off while its upgrade was answered");
+        return None;
+    }
+    let parts = connection.into_parts();
+    opener.map(|opener| (opener, parts.io, parts.read_buf))
+}
+
+/// Writes a response and waits until the kernel has all of it.
+async fn send<B: MessageBody>(
+    connection: &mut Framed<TcpStream, Codec>,
+    response: Response<B>,
+) -> Result<(), Box<dyn StdError>> {
+    let (head, body) = response.into_parts();
+    let mut body = pin!(body);
+    let mut connection = Pin::new(connection);
+    connection.as_mut().write(Message::Item((head, body.size())))?;
+    while let Some(chunk) = poll_fn(|context| body.as_mut().poll_next(context)).await {
+        connection.as_mut().write(Message::Chunk(Some(chunk.map_err(Into::into)?)))?;
+        if connection.is_write_buf_full() {
+            poll_fn(|context| connection.as_mut().flush(context)).await?;
         }
     }
+    connection.as_mut().write(Message::Chunk(None))?;
+    poll_fn(|context| connection.as_mut().flush(context)).await?;
+    Ok(())
 }

@@ -14,6 +14,7 @@ use crate::wire::{ApiError, Reason};
 use super::docs::Refused;
 use super::extract::identify_socket;
 use super::request_id::RequestId;
+use super::server::Upgradable;
 
 /// The routes of this file.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -53,6 +54,9 @@ pub async fn open(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let request_id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
     let upgraded = ws::handshake(&request);
     let mut upgraded = upgraded.map_err(|wrong| ApiError::parameter(format!("not a WebSocket upgrade: {wrong}")))?;
+    if request.extensions().get::<Upgradable>().is_none() {
+        return Err(ApiError::parameter("not a WebSocket upgrade: it has a body"));
+    }
     let seat = shared.seats.take().ok_or_else(no_seat)?;
     let mut response = upgraded.finish();
     response.extensions_mut().insert(Opener { verified, request_id, seat });

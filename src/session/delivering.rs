@@ -129,13 +129,12 @@ impl Switchboard {
                 );
             }
         };
-        let (switchboard, session) = (self.clone(), Rc::clone(session));
+        // Who has gone meanwhile is not kept, nor is its connection.
+        let (switchboard, session) = (self.clone(), Rc::downgrade(session));
         actix::spawn(async move {
             let (chat, wish) = wish;
             let Ok(place) = switchboard.shared().admission.resume().await else { return };
-            if session.ended.get() {
-                return;
-            }
+            let Some(session) = session.upgrade().filter(|session| !session.ended.get()) else { return };
             session.place.replace(Some(place));
             if switchboard.shared().chats.tell(chat, wish).await.is_err() {
                 switchboard.catch_up_later(&session, chat);
@@ -144,10 +143,11 @@ impl Switchboard {
     }
 
     fn catch_up_later(&self, session: &Rc<Session>, chat: ChatKey) {
-        let (switchboard, session) = (self.clone(), Rc::clone(session));
+        session.place.take();
+        let (switchboard, session) = (self.clone(), Rc::downgrade(session));
         actix::spawn(async move {
-            session.place.take();
             tokio::time::sleep(TRY_AGAIN).await;
+            let Some(session) = session.upgrade() else { return };
             session.catching_up.set(None);
             session.behind.borrow_mut().push_back(chat);
             switchboard.go_on(&session);

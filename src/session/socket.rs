@@ -150,7 +150,12 @@ impl Socket {
         while left > 0 && !outbox.is_empty() {
             let mut places = [IoSlice::new(&[]); FRAMES_AT_ONCE];
             let count = outbox.next(&mut places);
-            match self.stream.try_write_vectored(&places[..count]) {
+            let written = match &places[..count] {
+                // The kernel takes one frame for less than a list of one.
+                [frame] => self.stream.try_write(frame),
+                frames => self.stream.try_write_vectored(frames),
+            };
+            match written {
                 Ok(bytes) => {
                     outbox.wrote(bytes);
                     left = left.saturating_sub(bytes);

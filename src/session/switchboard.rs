@@ -118,11 +118,14 @@ impl Switchboard {
     /// the other tasks of the thread wait for a whole round.
     async fn serve(self, mut deliveries: mpsc::Receiver<Delivery>) {
         loop {
+            let mut busy = false;
             for _ in 0..DELIVERIES_AT_ONCE {
                 let Ok(delivery) = deliveries.try_recv() else { break };
                 self.deliver(delivery);
+                busy = true;
             }
-            if self.write_some() {
+            busy |= self.write_some();
+            if busy {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -138,10 +141,10 @@ impl Switchboard {
         }
     }
 
-    /// Has the next sockets of the round write; whether there are more.
+    /// Has the next sockets of the round write; whether there was one.
     fn write_some(&self) -> bool {
-        for _ in 0..SOCKETS_AT_ONCE {
-            let Some(session) = self.board.round.next() else { return false };
+        for place in 0..SOCKETS_AT_ONCE {
+            let Some(session) = self.board.round.next() else { return place > 0 };
             session.socket.write();
             if !session.behind.borrow().is_empty() {
                 self.go_on(&session);

@@ -86,11 +86,13 @@ impl Switchboard {
     pub(super) fn leave(&self, over: Duration) {
         let sessions: Vec<Rc<Session>> = self.board.table.borrow().sessions.values().cloned().collect();
         for session in sessions {
-            let switchboard = self.clone();
+            let (switchboard, session) = (self.clone(), Rc::downgrade(&session));
             let moment = over.mul_f64(rand::random::<f64>());
             actix::spawn(async move {
                 tokio::time::sleep(moment).await;
-                switchboard.close(&session, CloseCause::Restart);
+                if let Some(session) = session.upgrade() {
+                    switchboard.close(&session, CloseCause::Restart);
+                }
             });
         }
     }

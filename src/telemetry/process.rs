@@ -23,14 +23,14 @@ pub(super) fn sample() {
 }
 
 /// Warns if the process may not open as many files as so many connections take.
-pub fn check_open_files(connections_max: usize) {
-    let needed = (connections_max as u64).saturating_add(FILES_BESIDE);
+pub fn check_open_files(tcp_connections_max: usize) {
+    let needed = (tcp_connections_max as u64).saturating_add(FILES_BESIDE);
     if let Some(most) = open_files_max().filter(|most| *most < needed) {
         tracing::warn!(
             open_files_max = most,
             needed,
-            connections_max,
-            "too few open files for limits.connections_max; raise the limit (ulimit -n) or lower the setting"
+            tcp_connections_max,
+            "too few open files for server.tcp_connections_max; raise the limit (ulimit -n) or lower the setting"
         );
     }
 }

@@ -17,7 +17,7 @@ const AT_ONCE: usize = 32;
 /// Budgets, in bytes.
 const PER_MESSAGE: f64 = 180.0;
 const PER_SMALL_CHAT: f64 = 5.0 * 1024.0;
-const PER_CONNECTION: f64 = 26.0 * 1024.0;
+const PER_CONNECTION: f64 = 8.0 * 1024.0;
 const CONNECTIONS: usize = 2_000;
 
 fn messages() -> usize {
@@ -116,7 +116,7 @@ async fn a_message_is_one_script_call() {
 }
 
 #[tokio::test]
-async fn an_idle_subscribed_connection_takes_at_most_26_kib() {
+async fn an_idle_subscribed_connection_takes_at_most_8_kib() {
     let hub = TestHub::start(HubSettings::embedded()).await;
     let agents = Hubs::of(&hub).agents(["Ann", "Ben", "Cid", "Dot"]).await;
     let chat = agents[0].new_group(&agents.each_ref()).await;

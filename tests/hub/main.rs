@@ -43,4 +43,5 @@ mod socket_rules; // who may connect, what may be sent, when a socket ends
 mod subscriptions; // topics: what a socket hears, once and in order
 mod threads; // replies, counted and kept together
 mod traces; // the lines and spans of a call are found by it
-mod tutorial; // the specification, replayed
+mod tutorial;
+mod upgrades; // which requests become a socket, and that a refusal can be read // the specification, replayed

@@ -158,7 +158,7 @@ impl Inner {
     /// One of them meets something that is stored and cannot be read, and the call ended there. The
     /// others are not to suffer for it.
     async fn apart(&self, chat: ChatId, together: Vec<Waiting>) {
-        for one in together {
+        for one in together.into_iter().filter(|one| !one.reply.is_closed()) {
             let answer = if one.repeatable {
                 let answers = self.call(chat, std::slice::from_ref(&one)).await;
                 answers.and_then(|mut answers| answers.pop().ok_or_else(|| unavailable("no answer to a commit")))

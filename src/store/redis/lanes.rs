@@ -132,7 +132,8 @@ pub(crate) fn fate(error: &RedisError) -> Fate {
             // A write that was let in and whose server then became a replica: it may stand or not.
             Some("UNBLOCKED") => Fate::Unknown,
             Some("NOREPLICAS") => Fate::Refused("noreplicas"),
-            Some("WRONGTYPE") => Fate::Final(StoreError::Corrupt(error.to_string())),
+            // What a script says that meets something it cannot read.
+            Some("WRONGTYPE" | "CORRUPT") => Fate::Final(StoreError::Corrupt(error.to_string())),
             _ => Fate::Final(StoreError::Unavailable(error.to_string())),
         },
         ErrorKind::Server(_) => Fate::Final(StoreError::Unavailable(error.to_string())),

@@ -295,7 +295,9 @@ async fn build(settings: &RedisSettings, address: Address, keys: Keys, alive: mp
     }
     let scripts = Arc::new(Scripts::new(sharded));
     let waits = settings.durability != Durability::Memory;
-    let (most, shared) = (settings.call_commits_max, Arc::clone(&scripts));
+    // A call with a durability to wait for takes as long as that, however many are in it.
+    let most = if waits { usize::MAX } else { settings.call_commits_max };
+    let shared = Arc::clone(&scripts);
     let gathering = Gathering::new(servers.clone(), shared, keys.clone(), runtime.clone(), most);
     let heads = chat_log::heads(&servers, &keys, &runtime);
     let hears = Arc::clone(&hearing);

@@ -295,7 +295,7 @@ while at <= #ARGV and not failure do
     answers[#answers + 1], at = answer, behind
   else
     -- What is stored cannot be read. Those before stand, and are found by their nonces.
-    failure = type(answer) == 'table' and answer or { err = tostring(answer) }
+    failure = type(answer) == 'table' and answer or { err = 'CORRUPT ' .. tostring(answer) }
     for i = #told, tellable + 1, -1 do told[i] = nil end
   end
 end
