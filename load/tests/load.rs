@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use talk_load::results::{File, Run, Series};
+use talk_load::rig::hub::Hub;
 
 mod faulty;
 mod remote;
@@ -144,6 +145,7 @@ fn a_server_that_leaves_something_out_or_says_it_twice_is_found_out() {
         (faulty::Fault::Repeats, Some("was sent event 5 of chat")),
         (faulty::Fault::EndsEarly, Some("never got events")),
         (faulty::Fault::HangsUp, Some("was closed, and cannot resume")),
+        (faulty::Fault::Closes, Some("was closed, and cannot resume: code 4008")),
     ] {
         let server = faulty::start(fault);
         let out = tempfile::tempdir().expect("a directory");
@@ -194,8 +196,9 @@ async fn a_hub_that_runs_already_is_loaded_with_tokens_by_signing_in_or_with_a_s
     assert!(text(&output).contains("4 lines for 1000 people"), "{}", text(&output));
 }
 
-/// The sends of a run at a rate of 100 for 3 seconds, to a hub that stands still from when one line is printed until another.
-async fn sends_while_the_hub_stands_still(from: &str, until: &str) -> Run {
+/// A run at a rate of 100 for 3 seconds, during which something is done to the hub when a line is printed: how it exits, what
+/// it said, and its result.
+async fn disturbed(mut disturb: impl FnMut(&str, &Hub)) -> (Option<i32>, String, Option<Run>) {
     let remote = remote::start(hub(), 1).await;
     let out = tempfile::tempdir().expect("a directory");
     let (url, pid) = (remote.hub.base(), remote.hub.pid().expect("it runs").to_string());
@@ -205,39 +208,74 @@ async fn sends_while_the_hub_stands_still(from: &str, until: &str) -> Run {
     for set in ["people=4", "connections=4", "chats=2", "members=2", "rate=100", "seconds=3", "warm_up_seconds=0"] {
         command.args(["--set", set]);
     }
+    command.args(["--set", "settle_seconds=3"]);
     let mut load = command.arg("--out").arg(out.path()).stdout(Stdio::piped()).spawn().expect("it runs");
     tokio::task::block_in_place(|| {
-        let mut said = Vec::new();
+        let mut said = String::new();
         for line in BufReader::new(load.stdout.take().expect("its words")).lines() {
             let line = line.expect("a line");
-            if line.trim_start().starts_with(from) {
-                remote.hub.freeze().expect("it stands still");
-            }
-            if line.trim_start().starts_with(until) {
-                remote.hub.thaw().expect("it goes on");
-            }
-            said.push(line);
+            disturb(line.trim_start(), &remote.hub);
+            said += &line;
+            said.push('\n');
         }
-        assert_eq!(load.wait().expect("it ends").code(), Some(0), "{said:#?}");
-        let files = std::fs::read_dir(out.path()).expect("results").map(|entry| entry.expect("an entry").path());
+        let code = load.wait().expect("it ends").code();
+        let files = std::fs::read_dir(out.path()).into_iter().flatten().map(|entry| entry.expect("an entry").path());
         let json = files.filter(|path| path.extension().is_some_and(|ending| ending == "json")).last();
-        match File::read(&json.expect("a result")).expect("a result") {
+        let run = json.map(|path| match File::read(&path).expect("a result") {
             File::Run(run) => *run,
             File::Series(_) => panic!("one run was wanted"),
-        }
+        });
+        (code, said, run)
     })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_stands_still_for_a_second_is_charged_for_all_that_was_due_in_it() {
     for (from, until) in [("1.0 s", "2.0 s"), ("2.0 s", "waiting until everybody has everything")] {
-        let run = sends_while_the_hub_stands_still(from, until).await;
+        let stands_still = |line: &str, hub: &Hub| {
+            if line.starts_with(from) {
+                hub.freeze().expect("it stands still");
+            }
+            if line.starts_with(until) {
+                hub.thaw().expect("it goes on");
+            }
+        };
+        let (code, said, run) = disturbed(stands_still).await;
+        assert_eq!(code, Some(0), "{said}");
+        let run = run.expect("a result");
         for name in ["send", "delivery"] {
             let latency = &run.latencies[name];
             assert!(latency.p99 >= 500_000 && latency.p90 >= 300_000, "from {from} on: {name}: {latency:?}");
         }
         assert!(run.latencies["send"].count > 200 && run.counts.failed == 0, "{:?}", run.counts);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_ends_amid_the_load_is_an_error() {
+    let (code, said, run) = disturbed(|line, hub| {
+        if line.starts_with("1.0 s") {
+            hub.kill().expect("it is gone");
+        }
+    })
+    .await;
+    assert_eq!((code, run), (Some(2), None), "{said}");
+    assert!(said.contains("of hub has ended"), "{said}");
+}
+
+#[test]
+fn sockets_that_hold_nothing_up_teach_nothing() {
+    let out = tempfile::tempdir().expect("a directory");
+    let hub = hub();
+    let mut words = vec!["run", "slow-readers", "--hub", hub.to_str().expect("a path")];
+    for set in
+        ["connections=10", "people=10", "members=10", "rate=2", "text_bytes=16", "seconds=1", "warm_up_seconds=0"]
+    {
+        words.extend(["--set", set]);
+    }
+    let output = load(&words, out.path());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("was closed or full"), "{}", text(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]
