@@ -313,6 +313,28 @@ fn goals_that_cannot_be_run_are_an_error_and_rounds_have_a_bound() {
 }
 
 #[test]
+fn what_was_measured_before_something_could_not_be_run_is_kept() {
+    let (out, hub) = (tempfile::tempdir().expect("a directory"), hub());
+    let hub = hub.to_str().expect("a path");
+    let mut words = vec!["run", "contact-centre", "--hub", hub, "--against", "write-loop", "--rounds", "2"];
+    for set in ["people=5", "connections=5", "chats=2", "seconds=0.5", "warm_up_seconds=0", "think_ms=50"] {
+        words.extend(["--set", set]);
+    }
+    let output = load(&words, out.path());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let path = std::fs::read_dir(out.path()).expect("results").next().expect("one").expect("an entry").path();
+    assert_eq!(File::read(&path).expect("a result").runs().len(), 1);
+}
+
+#[test]
+fn a_hub_in_the_environment_is_no_objection_to_an_address() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_talk-load"));
+    let words = ["run", "idle", "--url", "https://127.0.0.1:1", "--secret", "x"];
+    let output = command.args(words).env("TALK_HUB_BIN", hub()).output().expect("it runs");
+    assert!(text(&output).contains("TLS is not spoken"), "{}", text(&output));
+}
+
+#[test]
 fn what_cannot_be_run_is_said_before_anything_is_started() {
     let out = tempfile::tempdir().expect("a directory");
     for (words, expected) in [

@@ -174,6 +174,11 @@ impl Socket {
             return self.lost(hall, tools, tally, Over::io(&error));
         }
         if self.stalled {
+            // It is not judged, and does not come back.
+            if ended && self.state == State::Up {
+                tally.counts.closed += 1;
+                self.cut();
+            }
             return Became::Same;
         }
         match self.read(hall, tools, tally, ended) {
