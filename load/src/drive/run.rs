@@ -292,6 +292,8 @@ impl<'a> Course<'a> {
     async fn judge(&self, target: &Target) {
         let within = Duration::from_secs_f64(self.scenario.settle_seconds);
         let count = (self.scenario.connections - self.scenario.stalled()) as u64;
+        // Orders are done one after the other: with this answer, whoever was to be dropped is.
+        self.listener.missing(Vec::new()).await;
         if count > 0 && !self.listener.comes_up(count, within, |_| {}).await {
             let live = self.listener.live();
             self.hall.violations.add(|| format!("only {live} of {count} sockets are up {within:?} after the load"));
