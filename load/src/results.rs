@@ -86,7 +86,7 @@ pub struct Counts {
     pub acknowledged: u64,
     /// Answered with 4xx or 503: the server said no.
     pub refused: u64,
-    /// No answer, another 5xx, or never begun because the queue of the generator was full.
+    /// No answer, another 5xx, or never begun: the queue of the generator was full, or was not empty in the end.
     pub failed: u64,
     /// Events that reached a subscriber.
     pub delivered: u64,
@@ -107,6 +107,9 @@ pub struct Counts {
     pub requests: u64,
     /// Bytes of the bodies of their answers.
     pub body_bytes: u64,
+    /// Pages of messages that were read with success, and the bytes of their bodies.
+    pub pages: u64,
+    pub page_bytes: u64,
 }
 
 /// How long something took, in microseconds.
@@ -169,7 +172,8 @@ pub struct Server {
     /// Processor time of the server over deliveries; 0 without any.
     pub cpu_us_per_delivery: f64,
     pub cpu_us_per_request: f64,
-    /// What RSS grew by from the first socket to the last, for each.
+    /// What RSS grew by from before the first socket until all were connected, or until the end where that is more, for
+    /// each.
     pub rss_bytes_per_connection: f64,
     /// Processor time of the load tester itself.
     pub generator_cpu_seconds: f64,
@@ -196,7 +200,8 @@ pub struct RedisUse {
 pub struct Series {
     /// [`SCHEMA`] of who wrote it.
     pub schema: u32,
-    /// In the order in which they were run. Each target is there once a round.
+    /// In the order in which they were run, which is reversed in every second round. A target that could not be run in
+    /// a round, or whose programs are not on the machine, is not there in it.
     pub runs: Vec<Run>,
     pub rounds: u32,
     /// The knob that differs from run to run, for a sweep; else empty.

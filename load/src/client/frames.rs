@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The longest frame that is read; a longer one is an error.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a client's frame is longer than its payload at most.
-const HEAD_BYTES_MAX: usize = 14;
+const OWN_HEAD_BYTES_MAX: usize = 14;
 
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub fn close_code(payload: &[u8]) -> u16 {
 
 /// Appends a client's frame.
 pub fn write(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
-    out.reserve(payload.len() + HEAD_BYTES_MAX);
+    out.reserve(payload.len() + OWN_HEAD_BYTES_MAX);
     out.push(match kind {
         Kind::Text => 0x81,
         Kind::Binary => 0x82,

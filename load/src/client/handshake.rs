@@ -6,7 +6,7 @@ use super::Dialect;
 use super::frames::{self, Kind};
 
 /// The head of an answer may be so long.
-pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The id of the frame that subscribes.
 pub const SUBSCRIBE_ID: &str = "load";
 

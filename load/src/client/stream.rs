@@ -54,10 +54,26 @@ impl Sources {
     /// # Errors
     /// The source address is not this machine's, or there is no descriptor or port left.
     pub fn begin(&self, to: SocketAddr) -> Result<TcpStream> {
+        self.begin_with(to, None)
+    }
+
+    /// As [`Self::begin`], with room for so few bytes that it is soon full when nobody reads.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_narrow(&self, to: SocketAddr) -> Result<TcpStream> {
+        self.begin_with(to, Some(NARROW_BYTES))
+    }
+
+    fn begin_with(&self, to: SocketAddr, room: Option<usize>) -> Result<TcpStream> {
         let failed = |source| Error::Io { doing: "connecting", source };
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         socket.set_tcp_nodelay(true).map_err(failed)?;
+        if let Some(bytes) = room {
+            // Before it connects: the window is told with the first packet.
+            socket.set_recv_buffer_size(bytes).map_err(failed)?;
+        }
         if let Some(from) = self.turn() {
             let bound = socket.bind(&SocketAddr::new(from, 0).into());
             bound.map_err(|source| Error::Io { doing: "binding a source address", source })?;
@@ -77,6 +93,8 @@ impl Sources {
     }
 }
 
+/// What a narrow connection holds that nobody has read; the kernel doubles it for its own needs.
+pub const NARROW_BYTES: usize = 8 * 1024;
 /// EINPROGRESS on Linux.
 const IN_PROGRESS: i32 = 115;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::run::{self, Error, Watch};
 use super::target::{Hubs, Target, There};
-use crate::baseline::{self, Baseline, Options};
+use crate::baseline::{self, Baseline, Options, RECORD_OVERHEAD_BYTES};
 use crate::gauge::machine::{commit, machine};
 use crate::results::{self, Counts, Latency, Run, SCHEMA};
 use crate::scenario::Scenario;
@@ -54,7 +54,8 @@ impl Contender {
 async fn measured(baseline: Baseline, scenario: &Scenario, options: Options, watch: &dyn Watch) -> Result<Run, Error> {
     watch.phase("measuring");
     let lasting = std::time::Duration::from_secs_f64(scenario.seconds.max(1.0));
-    let options = Options { senders: scenario.senders, streams: scenario.chats, lasting, ..options };
+    let record_bytes = scenario.text_bytes + RECORD_OVERHEAD_BYTES;
+    let options = Options { senders: scenario.senders, streams: scenario.chats, record_bytes, lasting, ..options };
     let started = chrono::Utc::now();
     let rate = baseline::measure(baseline, &options).await?;
     let counts =

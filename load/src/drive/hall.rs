@@ -46,6 +46,8 @@ pub struct Chat {
     pub members: Vec<u32>,
     /// The newest number that was acknowledged or seen in it; 0: nothing was written to it since the set-up.
     newest: AtomicU64,
+    /// Messages that were acknowledged, those of the set-up included.
+    acknowledged: AtomicU64,
     /// Messages to react to.
     targets: Mutex<Vec<String>>,
 }
@@ -54,7 +56,7 @@ impl Chat {
     /// One with these members.
     #[must_use]
     pub fn new(id: ChatId, members: Vec<u32>) -> Self {
-        Self { id, members, newest: AtomicU64::new(0), targets: Mutex::default() }
+        Self { id, members, newest: AtomicU64::new(0), acknowledged: AtomicU64::new(0), targets: Mutex::default() }
     }
 
     /// Its id as text.
@@ -72,6 +74,17 @@ impl Chat {
     #[must_use]
     pub fn newest(&self) -> Option<u64> {
         Some(self.newest.load(Ordering::Relaxed)).filter(|seq| *seq > 0)
+    }
+
+    /// One more message was acknowledged.
+    pub fn acknowledge(&self) {
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where it must stand at least: as far as was acknowledged or seen, and no fewer events than messages.
+    #[must_use]
+    pub fn least(&self) -> Option<u64> {
+        Some(self.newest()?.max(self.acknowledged.load(Ordering::Relaxed)))
     }
 
     /// One more message to react to, unless there are enough.

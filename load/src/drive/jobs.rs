@@ -31,7 +31,7 @@ impl Jobs {
 
     /// One more, unless there are too many. Callable from any thread.
     pub fn push(&self, job: Job) -> bool {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.lock();
         if queue.len() >= self.waiting_max {
             return false;
         }
@@ -43,13 +43,25 @@ impl Jobs {
 
     /// The next, in the order in which they came; `None` when there will be no more.
     pub async fn next(&self) -> Option<Job> {
-        self.ready.acquire().await.ok()?.forget();
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        if let Ok(permit) = self.ready.acquire().await {
+            permit.forget();
+        }
+        // Closed, what waits is done all the same: it was due.
+        self.lock().pop_front()
     }
 
-    /// There will be no more; those that wait are not begun.
+    /// There will be no more; those that wait are still given out.
     pub fn close(&self) {
         self.ready.close();
+    }
+
+    /// Takes back what nobody has begun: how many they were.
+    pub fn give_up(&self) -> u64 {
+        std::mem::take(&mut *self.lock()).len() as u64
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,6 +75,16 @@ mod tests {
         let pushed = [1, 2, 3].map(|due| jobs.push(Job { due, agent: None }));
         assert_eq!(pushed, [true, true, false]);
         assert_eq!(jobs.next().await.map(|job| job.due), Some(1));
+        jobs.close();
+        assert_eq!(jobs.next().await.map(|job| job.due), Some(2), "it was due before the end");
+        assert_eq!(jobs.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_is_counted_and_not_given_out() {
+        let jobs = Jobs::new(2);
+        assert!([1, 2].into_iter().all(|due| jobs.push(Job { due, agent: None })));
+        assert_eq!((jobs.give_up(), jobs.give_up()), (2, 0));
         jobs.close();
         assert_eq!(jobs.next().await, None);
     }

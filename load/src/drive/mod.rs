@@ -11,6 +11,7 @@
 //! generator cannot hide it; and every subscriber's every number is looked at, from where it began to the end.
 
 pub mod contender;
+mod fitting;
 pub mod follow;
 pub mod hall;
 pub mod jobs;

@@ -202,6 +202,7 @@ async fn chat(http: &mut Http, hall: &Hall, scenario: &Scenario, place: usize) -
         let text = text.get(..scenario.text_bytes).unwrap_or(&text);
         let body = json!({"chat_id": id, "type": "normal", "text": text}).to_string();
         let sent = settled(http, &Call::post(format!("{API}/talk_messages"), &maker.credential, body)).await?;
+        chat.acknowledge();
         chat.add_target(&self::text(&json(&sent)?, "id")?);
     }
     Ok(chat)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::fitting::fitting;
 use super::hall::Hall;
 use super::jobs::Jobs;
 use super::listener::{Listener, Speed, Wanted};
@@ -22,18 +23,16 @@ use crate::client::Dialect;
 use crate::client::stream::Sources;
 use crate::gauge::clock::micros;
 use crate::gauge::machine::machine;
-use crate::gauge::process::{self, descriptors_max};
+use crate::gauge::process;
 use crate::gauge::recorder::{Recorded, Recorder};
 use crate::gauge::tally::{Shared, Span};
 use crate::results::{Run, SCHEMA, Second};
 use crate::scenario::{Arrivals, Scenario};
 
-/// How long requests that are under way may take after the load.
+/// How long what was due may take after the load, and after that what is under way.
 const DRAIN_WITHIN: Duration = Duration::from_secs(25);
 /// How often it is asked whether everybody has everything.
 const ASK_EVERY: Duration = Duration::from_millis(50);
-/// Descriptors for everything but sockets and senders.
-const DESCRIPTORS_SPARE: u64 = 200;
 
 /// Why a run could not be run to its end. Violations are no such reason: they are in the result.
 #[derive(Debug, thiserror::Error)]
@@ -96,46 +95,21 @@ pub async fn run(
     let started = started + chrono::Duration::milliseconds((scenario.warm_up_seconds * 1e3) as i64);
     course.measure(watch).await;
     watch.phase("waiting until everybody has everything");
+    course.stalled().await?;
     let recorded = course.settle(target).await;
-    let words = target.last_words();
-    if !words.is_empty() {
-        return Err(Error::Wrong(format!("a hub has ended:\n{words}")));
+    if let Some(words) = target.ended() {
+        return Err(Error::Wrong(words.trim_end().to_owned()));
     }
     let mut run = result(&scenario, target, &hall, recorded);
     run.started = started.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     run.server.rss_begin_bytes = rss_begin;
     run.server.rss_connected_bytes = rss_connected;
     if scenario.connections > 0 {
-        run.server.rss_bytes_per_connection =
-            rss_connected.saturating_sub(rss_begin) as f64 / scenario.connections as f64;
+        // What a server puts off until later is its connections' all the same.
+        let most = rss_connected.max(run.server.rss_end_bytes);
+        run.server.rss_bytes_per_connection = most.saturating_sub(rss_begin) as f64 / scenario.connections as f64;
     }
     Ok(run)
-}
-
-/// The scenario as it can be run against this target.
-fn fitting(scenario: &Scenario, target: &Target) -> Result<Scenario, Error> {
-    let mut scenario = scenario.clone();
-    let needed = (scenario.connections + scenario.senders) as u64 + DESCRIPTORS_SPARE;
-    if descriptors_max().is_some_and(|max| max < needed) {
-        return Err(Error::Wrong(format!("{needed} descriptors are needed: ulimit -n {needed}")));
-    }
-    if scenario.arrivals == Arrivals::Window {
-        scenario.senders = scenario.senders.min(scenario.window);
-    }
-    if target.page.is_some() {
-        if scenario.sends + scenario.reactions > 0 || scenario.connections > 0 {
-            return Err(Error::Wrong(format!("{} can only be read from, not {}", target.info.kind, scenario.name)));
-        }
-    } else if target.dialect != Dialect::Hub {
-        let only_sends = scenario.reactions == 0 && scenario.history == 0 && scenario.arrivals != Arrivals::Think;
-        if scenario.chats != 1 || !only_sends || scenario.dropped_percent > 0.0 || scenario.restarts > 0 {
-            let name = &scenario.name;
-            return Err(Error::Wrong(format!("{} can only do one chat with sends, not {name}", target.info.kind)));
-        }
-        scenario.people = 1;
-        scenario.members = 1;
-    }
-    Ok(scenario)
 }
 
 async fn restart(scenario: &Scenario, target: &mut Target, tally: &Shared, watch: &dyn Watch) -> Result<(), Error> {
@@ -160,21 +134,27 @@ async fn connect(
     }
     watch.phase("opening sockets");
     let place = |number: usize, of: usize| u32::try_from(number % of.max(1)).unwrap_or_default();
-    let wanted = (0..scenario.connections)
-        .map(|number| Wanted { agent: place(number, hall.agents.len()), node: place(number, hall.nodes.len()) });
+    let stalled = scenario.stalled();
+    let wanted = (0..scenario.connections).map(|number| Wanted {
+        agent: place(number, hall.agents.len()),
+        node: place(number, hall.nodes.len()),
+        narrow: number < stalled,
+    });
     let speed = Speed { at_once: scenario.connect_at_once, per_second: scenario.connect_per_second };
     listener.open(wanted.collect(), speed);
     let count = scenario.connections as u64;
     let within = Duration::from_secs_f64(scenario.connect_seconds);
+    let begin = std::time::Instant::now();
     if listener.comes_up(count, within, |live| watch.done(live, count)).await {
         return Ok(());
     }
     let live = listener.live();
-    let mut why = hall.violations.first().first().map(|words| format!(": {words}")).unwrap_or_default();
+    let first = hall.violations.first().first().cloned().or_else(|| listener.refusal());
+    let mut why = first.map(|words| format!(": {words}")).unwrap_or_default();
     if target.pids.iter().any(|pid| process::is_out_of_descriptors(*pid)) {
         "; a server has no descriptors left: raise ulimit -n".clone_into(&mut why);
     }
-    Err(Error::Wrong(format!("only {live} of {count} sockets came up within {within:?}{why}")))
+    Err(Error::Wrong(format!("only {live} of {count} sockets came up within {:.1?}{why}", begin.elapsed())))
 }
 
 /// A run from its first deed on.
@@ -278,21 +258,43 @@ impl<'a> Course<'a> {
         drop(self.pacer.take());
         self.work.jobs.close();
         self.work.window.close();
-        let drained = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN_WITHIN, drained).await.is_err() {
-            self.hall.violations.add(|| format!("requests had no answer {DRAIN_WITHIN:?} after the load"));
+        // What was due is done, late as it may be; after a while only what is under way.
+        if !self.drained().await {
+            self.work.tally.fill().counts.failed += self.work.jobs.give_up();
+            if !self.drained().await {
+                let left = self.tasks.len();
+                self.hall.violations.add(|| format!("{left} requests had no answer {DRAIN_WITHIN:?} after the load"));
+            }
         }
         self.tasks.shutdown().await;
-        if self.scenario.connections > 0 {
-            self.judge(target).await;
-        }
+        self.judge(target).await;
         self.recorder.end()
+    }
+
+    /// Sockets that are not read must have held something up, or nothing was learned from them.
+    async fn stalled(&self) -> Result<(), Error> {
+        let (wanted, delivered) = (self.scenario.stalled(), self.listener.tally().fill().counts.delivered);
+        if wanted == 0 || self.recorder.delivered() + delivered == 0 {
+            return Ok(());
+        }
+        if self.listener.held_up().await > 0 {
+            return Ok(());
+        }
+        Err(Error::Wrong(format!("none of {wanted} sockets that are not read was closed or full: turn the load up")))
+    }
+
+    /// Waits until all senders are done; whether they are.
+    async fn drained(&mut self) -> bool {
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        tokio::time::timeout(DRAIN_WITHIN, all).await.is_ok()
     }
 
     async fn judge(&self, target: &Target) {
         let within = Duration::from_secs_f64(self.scenario.settle_seconds);
         let count = (self.scenario.connections - self.scenario.stalled()) as u64;
-        if !self.listener.comes_up(count, within, |_| {}).await {
+        // Orders are done one after the other: with this answer, whoever was to be dropped is.
+        self.listener.missing(Vec::new()).await;
+        if count > 0 && !self.listener.comes_up(count, within, |_| {}).await {
             let live = self.listener.live();
             self.hall.violations.add(|| format!("only {live} of {count} sockets are up {within:?} after the load"));
         }
@@ -303,6 +305,9 @@ impl<'a> Course<'a> {
                 return;
             }
         };
+        if count == 0 {
+            return;
+        }
         let end = tokio::time::Instant::now() + within;
         let mut ticks = tokio::time::interval(ASK_EVERY);
         loop {
@@ -322,9 +327,9 @@ impl<'a> Course<'a> {
 
     /// Where each chat stands that was written to: what was acknowledged, and what the hub says.
     async fn newest(&self, target: &Target) -> crate::client::Result<Vec<(u32, u64)>> {
-        let written = (0..).zip(&self.hall.chats).filter_map(|(place, chat)| Some((place, chat.newest()?)));
+        let written = (0..).zip(&self.hall.chats).filter_map(|(place, chat)| Some((place, chat.least()?)));
         let written: Vec<(u32, u64)> = written.collect();
-        if target.dialect != Dialect::Hub {
+        if target.dialect != Dialect::Hub || written.is_empty() {
             return Ok(written);
         }
         let places: Vec<u32> = written.iter().map(|(place, _)| *place).collect();
@@ -332,7 +337,7 @@ impl<'a> Course<'a> {
         for (place, acknowledged, head) in lost(&written, &said) {
             self.hall.violations.add(|| {
                 let chat = super::socket::chat_name(&self.hall, place);
-                format!("event {acknowledged} of {chat} was acknowledged, and its newest is {head}")
+                format!("{chat} must stand at event {acknowledged} by what was acknowledged, and its newest is {head}")
             });
         }
         Ok(said.into_iter().collect())

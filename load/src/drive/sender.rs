@@ -161,7 +161,17 @@ impl Sender {
             chat.written(seq.unwrap_or_default());
         }
         count(&work.tally, deed, &answer, took);
-        deed == Deed::Send && answer.is_ok_and(|answer| answer.status.is_success())
+        if deed == Deed::Read
+            && work.page.is_none()
+            && let Some(words) = answer.as_ref().ok().and_then(|answer| too_short(answer, &work.scenario))
+        {
+            work.hall.violations.add(|| format!("a page of chat {} {words}", chat.id()));
+        }
+        let sent = deed == Deed::Send && answer.is_ok_and(|answer| answer.status.is_success());
+        if sent {
+            chat.acknowledge();
+        }
+        sent
     }
 
     fn message(&mut self, job: &Job, agent: &Agent, chat: &Chat) -> Call {
@@ -208,7 +218,12 @@ fn count(tally: &Shared, deed: Deed, answer: &Result<Answer>, took: u64) {
     tally.counts.requests += 1;
     tally.counts.body_bytes += answer.body.len() as u64;
     if answer.status.is_success() {
-        tally.counts.acknowledged += u64::from(deed != Deed::Read);
+        if deed == Deed::Read {
+            tally.counts.pages += 1;
+            tally.counts.page_bytes += answer.body.len() as u64;
+        } else {
+            tally.counts.acknowledged += 1;
+        }
         let span = match deed {
             Deed::Send => Span::Send,
             Deed::React => Span::Reaction,
@@ -222,8 +237,32 @@ fn count(tally: &Shared, deed: Deed, answer: &Result<Answer>, took: u64) {
     }
 }
 
+/// What is to be said of a page without the texts of all messages that must be on it.
+fn too_short(answer: &Answer, scenario: &Scenario) -> Option<String> {
+    let messages = scenario.page_size.min(scenario.stored_messages);
+    let (bytes, least) = (answer.body.len(), messages * scenario.text_bytes);
+    let short = answer.status.is_success() && bytes < least;
+    short.then(|| format!("has {bytes} bytes, and the texts of {messages} messages alone are {least}"))
+}
+
 /// The number in the answer to a send.
 fn seq(body: &[u8]) -> Option<u64> {
     let at = memchr::memmem::rfind(body, br#""seq":"#)?;
     number(body.get(at + 6..)?).map(|(seq, _)| seq)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_the_texts_of_its_messages_is_found_out() {
+        let scenario = Scenario { page_size: 50, stored_messages: 60, text_bytes: 120, ..Scenario::default() };
+        let page = |bytes, status: u16| {
+            let status = hyper::StatusCode::from_u16(status).expect("a status");
+            too_short(&Answer { status, body: vec![b'x'; bytes].into(), retry_after: None }, &scenario)
+        };
+        assert_eq!((page(6_000, 200), page(10, 503)), (None, None));
+        assert!(page(5_999, 200).is_some_and(|words| words.contains("5999 bytes")));
+    }
 }

@@ -7,6 +7,7 @@ use crate::baseline::{self, Baseline, Running};
 use crate::client::Dialect;
 use crate::client::stream::Node;
 use crate::gauge::machine::commit;
+use crate::gauge::process;
 use crate::gauge::redis::Gauge;
 use crate::results;
 use crate::rig::hub::{Hub, Settings};
@@ -214,11 +215,16 @@ impl Target {
         Ok(took)
     }
 
-    /// What the hubs that were started here said last; empty when all of them run.
+    /// Which of its processes have ended, with what hubs that were started here said last; `None` when all of them run.
     #[must_use]
-    pub fn last_words(&self) -> String {
-        let ended = |hub: &&Hub| !matches!(hub.ended(), Ok(None));
-        self.hubs.iter().filter(ended).map(Hub::last_words).collect::<Vec<_>>().join("\n")
+    pub fn ended(&self) -> Option<String> {
+        let ended: Vec<_> = self.pids.iter().filter(|pid| process::has_ended(**pid)).map(u32::to_string).collect();
+        if ended.is_empty() {
+            return None;
+        }
+        let has_ended = |hub: &&Hub| !matches!(hub.ended(), Ok(None));
+        let words: Vec<_> = self.hubs.iter().filter(has_ended).map(Hub::last_words).collect();
+        Some(format!("process {} of {} has ended\n{}", ended.join(", "), self.info.kind, words.join("\n")))
     }
 }
 

@@ -47,6 +47,13 @@ fn rss(pid: &str) -> Option<u64> {
     Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
+/// Whether a process has ended, waited for or not.
+#[must_use]
+pub fn has_ended(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit_once(')').is_none_or(|(_, rest)| matches!(rest.trim_start().chars().next(), None | Some('Z' | 'X')))
+}
+
 /// Descriptors that this process may have open; `None` where it cannot be told.
 #[must_use]
 pub fn descriptors_max() -> Option<u64> {
@@ -78,6 +85,7 @@ mod tests {
         assert!(usage(&[std::process::id()]).rss_bytes > 1_000_000);
         assert_eq!(usage(&[u32::MAX]), Usage::default());
         assert!(descriptors_max().is_some_and(|max| max > 10));
+        assert!(!has_ended(std::process::id()) && has_ended(u32::MAX));
         assert!(!is_out_of_descriptors(std::process::id()));
     }
 }

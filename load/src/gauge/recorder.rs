@@ -8,6 +8,9 @@ use super::redis::{self, Gauge, Sample};
 use super::tally::{Shared, Span, Tally};
 use crate::results::{Latency, RedisUse, Second, Server};
 
+/// What counts also when it ends after the load.
+const LATE: [Span; 6] = [Span::Send, Span::Reaction, Span::History, Span::Delivery, Span::Across, Span::Resume];
+
 /// See the module.
 #[derive(Debug)]
 pub struct Recorder {
@@ -54,6 +57,8 @@ impl Recorder {
     /// Forgets what was counted until now, except what comes before all load: connecting, and starting. Measuring
     /// begins, or the warm-up before it.
     pub async fn begin(&mut self) {
+        // What is counted while Redis is asked is of the time before.
+        self.begin = self.moment().await;
         let before = self.collect();
         let mut kept = std::mem::take(&mut self.total);
         kept.add(&before);
@@ -66,7 +71,6 @@ impl Recorder {
             }
         }
         self.rows.clear();
-        self.begin = self.moment().await;
         self.last = self.begin.clone();
         self.rss_peak_bytes = self.begin.server.rss_bytes;
     }
@@ -109,13 +113,19 @@ impl Recorder {
         row
     }
 
-    /// Measuring ends with the last [`Self::second`]; what is still counted after it (who comes back late) is added,
-    /// without a row.
+    /// Measuring ends with the last [`Self::second`]. What was due before it and ended after it is added without a row:
+    /// how long it took, who came back, and what was refused or failed. Rates are of the time that was measured, so that
+    /// what was answered and delivered late counts in none.
     pub fn end(mut self) -> Recorded {
         let late = self.collect();
         self.total.counts.resumed += late.counts.resumed;
-        if let Some(resume) = late.spread(Span::Resume) {
-            self.total.put(Span::Resume, resume);
+        self.total.counts.refused += late.counts.refused;
+        self.total.counts.failed += late.counts.failed;
+        self.total.counts.closed += late.counts.closed;
+        for span in LATE {
+            if let Some(spread) = late.spread(span) {
+                self.total.put(span, spread);
+            }
         }
         let seconds = self.last.at.saturating_sub(self.begin.at) as f64 / 1e6;
         let cpu = self.last.server.cpu.saturating_sub(self.begin.server.cpu).as_secs_f64();
@@ -131,6 +141,12 @@ impl Recorder {
         };
         let redis = self.redis.as_ref().map(|_| redis::used(&self.begin.redis, &self.last.redis));
         Recorded { total: self.total, rows: self.rows, seconds, server, redis }
+    }
+
+    /// Events that reached a subscriber until the last second.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.total.counts.delivered
     }
 
     async fn moment(&mut self) -> Moment {
@@ -169,4 +185,27 @@ impl Recorded {
 
 fn over(micros: f64, count: u64) -> f64 {
     if count > 0 { micros / count as f64 } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_ends_after_the_load_is_in_the_latencies_and_in_no_rate() {
+        let tally = Shared::default();
+        let mut recorder = Recorder::new(Clock::start(), vec![tally.clone()], Vec::new(), None);
+        tally.fill().took(Span::Send, 1);
+        recorder.begin().await;
+        recorder.second(0).await;
+        let mut late = tally.fill();
+        late.took(Span::Send, 900_000);
+        (late.counts.acknowledged, late.counts.failed) = (1, 2);
+        drop(late);
+        let recorded = recorder.end();
+        let counts = &recorded.total.counts;
+        assert_eq!((counts.acknowledged, counts.failed), (0, 2));
+        let send = recorded.latencies().find(|(name, _)| name == "send").expect("sends").1;
+        assert!(send.count == 1 && send.max >= 899_000, "{send:?}");
+    }
 }

@@ -1,4 +1,5 @@
-//! How long things took, in a fixed space however many there were: three digits of each value are kept.
+//! How long things took, in a fixed space however many there were. Three digits of each value are kept, so what comes out,
+//! the least and the most included, is off by a thousandth at most.
 
 use hdrhistogram::Histogram;
 

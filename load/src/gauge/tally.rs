@@ -109,6 +109,8 @@ pub fn add(to: &mut Counts, other: &Counts) {
     to.closed += other.closed;
     to.requests += other.requests;
     to.body_bytes += other.body_bytes;
+    to.pages += other.pages;
+    to.page_bytes += other.page_bytes;
 }
 
 /// A tally that one thread fills and another collects.

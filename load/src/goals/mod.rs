@@ -3,7 +3,6 @@
 //! A goal is what a scenario measures of the hub, alone or as a multiple of what the same scenario measures of a baseline
 //! in the same round. Runs that several goals need are made once a round.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -73,7 +72,24 @@ pub struct Order {
 #[derive(Debug, Default)]
 pub struct Measured {
     pub rows: Vec<Row>,
+    /// In the order in which they were run.
     pub runs: Vec<Run>,
+    /// Whether something could not be run, for another reason than that it is not on this machine.
+    pub errors: bool,
+}
+
+/// Why a goal has no value in a round.
+enum Unmeasured {
+    /// It could not be run.
+    Error(Error),
+    /// It was run, and its figures say nothing.
+    Void(String),
+}
+
+impl From<Error> for Unmeasured {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
 }
 
 /// With `quick`: turned after all others.
@@ -82,32 +98,50 @@ const QUICK: [&str; 3] = ["seconds=2", "warm_up_seconds=0.5", "chats=1000"];
 const FULL_LOAD: [&str; 5] =
     ["arrivals=window", "window=64", "window_until=acknowledged", "seconds=4", "stalled_percent=0"];
 
-/// Measures these goals. One that cannot be measured says why in its row; the others are measured all the same.
-pub async fn measure(goals: &[Goal], order: &Order, watch: &dyn Watch) -> Measured {
-    let mut measured = Measured { rows: goals.iter().map(row).collect(), runs: Vec::new() };
+/// Measures these goals. One that cannot be measured says why in its row; the others are measured all the same. `look` is
+/// told after each round what there is so far.
+pub async fn measure(goals: &[Goal], order: &Order, watch: &dyn Watch, mut look: impl FnMut(&Measured)) -> Measured {
+    let rows = goals.iter().map(|goal| row(goal, order.rounds)).collect();
+    let mut measured = Measured { rows, ..Measured::default() };
     for round in 1..=order.rounds {
-        let mut memory = Memory { order, watch, runs: BTreeMap::new() };
+        let mut memory = Memory { order, watch, backwards: round % 2 == 0, runs: Vec::new() };
         for (goal, row) in goals.iter().zip(&mut measured.rows) {
             watch.phase(&format!("round {round} of {}: {}", order.rounds, goal.name));
-            match memory.value(goal).await {
-                Ok(Some(value)) => row.rounds.push(value),
-                Ok(None) => row.note = "nothing was measured".to_owned(),
-                Err(error) => row.note = error.to_string().lines().next().unwrap_or_default().to_owned(),
-            }
+            let why = match memory.value(goal).await {
+                Ok(value) => {
+                    row.rounds.push(value);
+                    continue;
+                }
+                Err(Unmeasured::Void(why)) => why,
+                Err(Unmeasured::Error(error)) => {
+                    measured.errors |= !error.is_missing();
+                    error.to_string().lines().next().unwrap_or_default().to_owned()
+                }
+            };
+            watch.phase(&format!("not measured: {why}"));
+            row.note = format!("not in round {round}: {why}");
         }
-        let runs = memory.runs.into_values();
-        for run in runs {
-            if run.violations_count > 0 {
-                let words = run.violations.first().cloned().unwrap_or_default();
-                watch.phase(&format!("VIOLATION in {} on {}: {words}", run.scenario, run.target.kind));
-            }
-            measured.runs.push(run);
-        }
+        measured.runs.extend(memory.runs.into_iter().map(|(_, run)| run));
+        look(&measured);
     }
     measured
 }
 
-fn row(goal: &Goal) -> Row {
+/// Figures of a run that broke a promise, or in which not all that was asked for was done, say nothing.
+fn sound(run: &Run) -> Result<(), Unmeasured> {
+    let (name, kind, counts) = (&run.scenario, &run.target.kind, &run.counts);
+    if run.violations_count > 0 {
+        let (count, first) = (run.violations_count, run.violations.first().map_or("", String::as_str));
+        return Err(Unmeasured::Void(format!("{count} violations in {name} on {kind}, the first: {first}")));
+    }
+    if counts.refused + counts.failed > 0 {
+        let (refused, failed) = (counts.refused, counts.failed);
+        return Err(Unmeasured::Void(format!("in {name} on {kind} {refused} were refused and {failed} failed")));
+    }
+    Ok(())
+}
+
+fn row(goal: &Goal, ordered: u32) -> Row {
     let baseline = match goal.over {
         Over::Nothing => String::new(),
         Over::Baseline(baseline) => baseline.name().to_owned(),
@@ -115,44 +149,62 @@ fn row(goal: &Goal) -> Row {
     };
     let Goal { unit, better, first, then, .. } = *goal;
     let (rounds, note) = (Vec::new(), String::new());
-    Row { goal: goal.words.to_owned(), baseline, unit, better, first, then, rounds, note }
+    Row { goal: goal.words.to_owned(), baseline, unit, better, first, then, ordered, rounds, note }
 }
 
-/// The runs of one round, by what was run.
+/// The runs of one round, by what was run, in the order in which they were.
 struct Memory<'a> {
     order: &'a Order,
     watch: &'a dyn Watch,
-    runs: BTreeMap<String, Run>,
+    /// What a goal is a multiple of is run first, so that what comes later in every round favours nobody.
+    backwards: bool,
+    runs: Vec<(String, Run)>,
 }
 
 impl Memory<'_> {
-    async fn value(&mut self, goal: &Goal) -> Result<Option<f64>, Error> {
+    async fn value(&mut self, goal: &Goal) -> Result<f64, Unmeasured> {
+        let value = |run: &Run| {
+            sound(run)?;
+            let nothing = || Unmeasured::Void(format!("nothing was measured of {}", run.target.kind));
+            (goal.measure)(run).ok_or_else(nothing)
+        };
+        // A page is as large as those that the hub answered with, so that the hub must come first.
+        let needs_hub = matches!(goal.over, Over::Baseline(Baseline::StaticPage));
+        if self.backwards && !needs_hub {
+            self.over(goal, None).await?;
+        }
         let hub = self.hub(&goal.hub).await?;
-        let page_bytes = page_bytes(&hub);
-        let Some(value) = (goal.measure)(&hub) else { return Ok(None) };
-        let other = match &goal.over {
-            Over::Nothing => return Ok(Some(value)),
+        let own = value(&hub)?;
+        let Some(other) = self.over(goal, page_bytes(&hub).filter(|_| needs_hub)).await? else { return Ok(own) };
+        let other = value(&other)?;
+        if other > 0.0 { Ok(own / other) } else { Err(Unmeasured::Void("the baseline did nothing".to_owned())) }
+    }
+
+    /// The run of what a goal is a multiple of; `None` where it is one of nothing.
+    async fn over(&mut self, goal: &Goal, page_bytes: Option<usize>) -> Result<Option<Run>, Unmeasured> {
+        Ok(Some(match &goal.over {
+            Over::Nothing => return Ok(None),
             Over::Hub(part) => self.hub(part).await?,
             Over::Baseline(baseline) => {
                 let scenario = self.scenario(&goal.hub, &[])?;
                 let key = format!("{baseline} {:?} {page_bytes:?}", goal.hub);
                 self.once(key, &Contender::Baseline(*baseline), &scenario, page_bytes).await?
             }
-        };
-        Ok((goal.measure)(&other).filter(|other| *other > 0.0).map(|other| value / other))
+        }))
     }
 
-    async fn hub(&mut self, part: &Part) -> Result<Run, Error> {
+    async fn hub(&mut self, part: &Part) -> Result<Run, Unmeasured> {
         let hubs = Hubs { program: self.order.hub.clone(), store: part.store, nodes: part.nodes };
         let contender = Contender::Hubs(hubs);
         let mut rate = Vec::new();
         if let Some(load) = part.load {
             let scenario = self.scenario(part, &FULL_LOAD.map(str::to_owned))?;
             let full = self.once(format!("full {part:?}"), &contender, &scenario, None).await?;
+            sound(&full)?;
             rate.push(format!("rate={:.1}", per_second(full.counts.acknowledged, full.seconds) * load));
         }
         let scenario = self.scenario(part, &rate)?;
-        self.once(format!("{part:?}"), &contender, &scenario, None).await
+        Ok(self.once(format!("{part:?}"), &contender, &scenario, None).await?)
     }
 
     fn scenario(&self, part: &Part, more: &[String]) -> Result<Scenario, Error> {
@@ -179,11 +231,11 @@ impl Memory<'_> {
         scenario: &Scenario,
         page_bytes: Option<usize>,
     ) -> Result<Run, Error> {
-        if let Some(run) = self.runs.get(&key) {
+        if let Some((_, run)) = self.runs.iter().find(|(known, _)| *known == key) {
             return Ok(run.clone());
         }
         let run = contender.run(scenario, &self.order.sources, page_bytes, self.watch).await?;
-        self.runs.insert(key, run.clone());
+        self.runs.push((key, run.clone()));
         Ok(run)
     }
 }
@@ -191,7 +243,32 @@ impl Memory<'_> {
 /// How large the pages were that a run read; `None` when it read none.
 #[must_use]
 pub fn page_bytes(run: &Run) -> Option<usize> {
-    let (counts, read) = (&run.counts, run.latencies.contains_key("history"));
-    let pages = counts.requests.checked_sub(counts.acknowledged).filter(|pages| *pages > 0 && read)?;
-    usize::try_from(counts.body_bytes / pages).ok()
+    usize::try_from(run.counts.page_bytes.checked_div(run.counts.pages)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Counts;
+
+    #[test]
+    fn figures_of_a_run_that_broke_a_promise_or_left_something_undone_are_void() {
+        let said = |run: Run| match sound(&run) {
+            Err(Unmeasured::Void(why)) => why,
+            _ => String::new(),
+        };
+        assert_eq!(said(Run::default()), "");
+        let violated = Run { violations_count: 3, violations: vec!["alice missed 5".to_owned()], ..Run::default() };
+        assert!(said(violated).contains("3 violations") && !said(Run::default()).contains("alice"));
+        for counts in [Counts { refused: 1, ..Counts::default() }, Counts { failed: 1, ..Counts::default() }] {
+            assert!(!said(Run { counts, ..Run::default() }).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_page_is_as_large_as_those_that_were_answered_with_success() {
+        let counts = Counts { pages: 4, page_bytes: 4_000, requests: 9, body_bytes: 4_100, ..Counts::default() };
+        assert_eq!(page_bytes(&Run { counts, ..Run::default() }), Some(1_000));
+        assert_eq!(page_bytes(&Run::default()), None);
+    }
 }

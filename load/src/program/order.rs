@@ -22,7 +22,8 @@ use crate::scenario::{self, Scenario};
 #[derive(Clone, Debug, Args)]
 pub(super) struct On {
     /// A hub's program: it is started for the run, on a directory of its own.
-    #[arg(long, env = "TALK_HUB_BIN")]
+    /// Without it and --url: what TALK_HUB_BIN names.
+    #[arg(long)]
     hub: Option<PathBuf>,
     /// Addresses of hubs that run already, by comma.
     #[arg(long, value_delimiter = ',', conflicts_with = "hub")]
@@ -66,7 +67,12 @@ pub(super) struct On {
 impl On {
     fn contender(&self) -> Result<Contender> {
         if self.url.is_empty() {
-            let program = self.hub.clone().ok_or("name a hub to start (--hub PATH) or where hubs are (--url URL)")?;
+            let named = || std::env::var_os("TALK_HUB_BIN").map(PathBuf::from);
+            let program = self
+                .hub
+                .clone()
+                .or_else(named)
+                .ok_or("name a hub to start (--hub PATH) or where hubs are (--url URL)")?;
             return Ok(Contender::Hubs(Hubs { program, store: self.store, nodes: self.nodes }));
         }
         let access = match (&self.tokens, &self.sign_in, &self.secret) {
@@ -105,7 +111,7 @@ pub(super) struct Run {
     #[arg(long)]
     sweep: Option<String>,
     /// Times that everything is run.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Where results are written.
     #[arg(long, default_value = "target/talk-load")]
@@ -128,16 +134,29 @@ impl Run {
         let mut contenders = if self.without_hub { Vec::new() } else { vec![self.on.contender()?] };
         contenders.extend(self.against.iter().map(|baseline| Contender::Baseline(*baseline)));
         let mut series = Series { schema: SCHEMA, rounds: self.rounds, sweep: knob, ..Series::default() };
+        let path = free(&self.out, &scenarios.first().map_or_else(String::new, |scenario| scenario.name.clone()));
+        // The page of a baseline is as large as the hub's, which must come first.
+        let turns = !self.against.contains(&Baseline::StaticPage);
         for round in 1..=self.rounds {
             if self.rounds > 1 {
                 say(&format!("round {round} of {}", self.rounds));
             }
             for scenario in &scenarios {
-                self.round(scenario, &contenders, &mut series.runs).await?;
+                let done = self.round(scenario, &contenders, &mut series.runs).await;
+                if done.is_err() && !series.runs.is_empty() {
+                    // What there is, is kept; why there is no more is said.
+                    keep(&path, &series)?;
+                    say(&format!("so far: {}", path.display()));
+                }
+                done?;
+            }
+            keep(&path, &series)?;
+            if turns {
+                contenders.reverse();
             }
         }
         let good = series.runs.iter().all(|run| run.violations_count == 0);
-        self.keep(series)?;
+        show(&path)?;
         Ok(good)
     }
 
@@ -153,7 +172,7 @@ impl Run {
         for contender in contenders {
             let progress = Progress::new(self.plain);
             progress.say(&format!("{} on {}: {}", scenario.name, contender.name(), scenario.sentence));
-            let page_bytes = runs.last().and_then(page_bytes);
+            let page_bytes = runs.iter().rev().find(|run| run.target.kind == "hub").and_then(page_bytes);
             let outcome = contender.run(scenario, &self.on.source, page_bytes, &progress).await;
             drop(progress);
             match outcome {
@@ -167,22 +186,25 @@ impl Run {
         }
         Ok(())
     }
+}
 
-    fn keep(&self, mut series: Series) -> Result<()> {
-        let name = series.runs.first().map_or_else(String::new, |run| run.scenario.clone());
-        let path = free(&self.out, &name);
-        if series.runs.len() > 1 {
-            results::write(&path, &series).map_err(said)?;
-        } else if let Some(run) = series.runs.pop() {
-            results::write(&path, &run).map_err(said)?;
-        }
-        say(&format!("result: {}", path.display()));
-        let shown = path.with_extension("html");
-        let file = results::File::read(&path).map_err(said)?;
-        std::fs::write(&shown, page(&file)).map_err(|error| format!("{}: {error}", shown.display()))?;
-        say(&format!("page: {}", shown.display()));
-        Ok(())
+/// One run is written as itself, several as a series.
+fn keep(path: &Path, series: &Series) -> Result<()> {
+    match series.runs.as_slice() {
+        [run] if series.rounds == 1 => results::write(path, run),
+        _ => results::write(path, series),
     }
+    .map_err(said)
+}
+
+/// The page beside the result.
+fn show(path: &Path) -> Result<()> {
+    say(&format!("result: {}", path.display()));
+    let shown = path.with_extension("html");
+    let file = results::File::read(path).map_err(said)?;
+    std::fs::write(&shown, page(&file)).map_err(|error| format!("{}: {error}", shown.display()))?;
+    say(&format!("page: {}", shown.display()));
+    Ok(())
 }
 
 /// A file that is not there yet.

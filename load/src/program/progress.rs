@@ -74,7 +74,7 @@ impl Watch for Progress {
         let wrong = if second.failed > 0 { format!(", FAILED {}", second.failed) } else { String::new() };
         let (done, name) = match second.acknowledged {
             0 => (second.requests, "answered"),
-            sent => (sent, "sent"),
+            acknowledged => (acknowledged, "acknowledged"),
         };
         let delivered = match second.delivered {
             0 => String::new(),

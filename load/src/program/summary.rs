@@ -23,14 +23,14 @@ pub(super) fn of(run: &Run) -> String {
     let _ = writeln!(text, ", {seconds:.1} s");
     if counts.sent > 0 {
         let (refused, failed) = (counts.refused, counts.failed);
-        let _ = writeln!(text, "  sent           {}/s, refused {refused}, failed {failed}", rate(counts.acknowledged));
+        let _ = writeln!(text, "  acknowledged   {}/s, refused {refused}, failed {failed}", rate(counts.acknowledged));
     }
     if counts.delivered > 0 {
         let per_read = counts.frames as f64 / counts.reads.max(1) as f64;
         let _ = writeln!(text, "  delivered      {}/s, {per_read:.1} frames a read", rate(counts.delivered));
     }
     if counts.requests > counts.acknowledged {
-        let _ = writeln!(text, "  requests       {}/s", rate(counts.requests));
+        let _ = writeln!(text, "  requests       {}/s, pages {}/s", rate(counts.requests), rate(counts.pages));
     }
     for (name, latency) in &run.latencies {
         let _ = writeln!(

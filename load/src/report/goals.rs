@@ -1,6 +1,6 @@
 //! The table of the goals: what was wanted, what was measured, and whether it is enough.
 //!
-//! A goal is met when the median of its rounds is on the right side. The range of the rounds stands beside it, so that
+//! A goal is met when the median of its rounds is on the right side, and it was measured in all of them. The range of the rounds stands beside it, so that
 //! one can see how close it was.
 
 use super::figures::{Unit, digits};
@@ -20,6 +20,8 @@ pub struct Row {
     /// What is wanted first, and then.
     pub first: f64,
     pub then: f64,
+    /// Rounds that were to be measured.
+    pub ordered: u32,
     /// One value a round: for a multiple, that of the hub over that of the baseline in the same round. Empty: not
     /// measured.
     pub rounds: Vec<f64>,
@@ -33,6 +35,8 @@ pub enum State {
     Met,
     FirstStep,
     NotMet,
+    /// In fewer rounds than were ordered: whatever it came to, it is not judged.
+    TooFew,
     NotMeasured,
 }
 
@@ -43,6 +47,7 @@ impl State {
             Self::Met => "met",
             Self::FirstStep => "first step",
             Self::NotMet => "not met",
+            Self::TooFew => "not in all rounds",
             Self::NotMeasured => "not measured",
         }
     }
@@ -52,15 +57,18 @@ impl State {
             Self::Met => Mark::Good,
             Self::FirstStep => Mark::Fair,
             Self::NotMet => Mark::Bad,
-            Self::NotMeasured => Mark::Plain,
+            Self::TooFew | Self::NotMeasured => Mark::Plain,
         }
     }
 }
 
 impl Row {
-    /// From the median of the rounds.
+    /// From the median of the rounds, if there are all of them.
     pub fn state(&self) -> State {
         let Some(spread) = Spread::of(self.rounds.iter().copied()) else { return State::NotMeasured };
+        if self.is_short() {
+            return State::TooFew;
+        }
         let reaches = |wanted: f64| match self.better {
             Better::More => spread.median >= wanted,
             Better::Less => spread.median <= wanted,
@@ -72,6 +80,20 @@ impl Row {
         }
     }
 
+    fn is_short(&self) -> bool {
+        self.rounds.len() < self.ordered as usize
+    }
+
+    /// What is to be known about it, with how many rounds it was measured in where some are missing.
+    pub fn note(&self) -> String {
+        if !self.is_short() || self.rounds.is_empty() {
+            return self.note.clone();
+        }
+        let (measured, note) = (self.rounds.len(), &self.note);
+        let between = if note.is_empty() { "" } else { "; " };
+        format!("in {measured} of {} rounds{between}{note}", self.ordered)
+    }
+
     fn cells(&self) -> [Cell; 6] {
         let wanted = |value: f64| {
             let side = if self.better == Better::More { "≥" } else { "≤" };
@@ -81,7 +103,8 @@ impl Row {
             }
         };
         let measured = match Spread::of(self.rounds.iter().copied()) {
-            Some(spread) => spread.show(self.unit),
+            Some(spread) if self.note().is_empty() => spread.show(self.unit),
+            Some(spread) => format!("{}, {}", spread.show(self.unit), self.note()),
             None if self.note.is_empty() => "–".to_owned(),
             None => self.note.clone(),
         };
@@ -110,7 +133,8 @@ mod tests {
 
     fn row(better: Better, first: f64, then: f64, rounds: &[f64]) -> Row {
         let (goal, baseline) = ("fan-out".to_owned(), "node-ws".to_owned());
-        Row { goal, baseline, unit: Unit::Times, better, first, then, rounds: rounds.to_vec(), note: String::new() }
+        let (ordered, note) = (u32::try_from(rounds.len()).expect("few"), String::new());
+        Row { goal, baseline, unit: Unit::Times, better, first, then, ordered, rounds: rounds.to_vec(), note }
     }
 
     #[test]
@@ -126,6 +150,16 @@ mod tests {
         for (median, state) in [(1.1, State::Met), (1.3, State::FirstStep), (1.4, State::NotMet)] {
             assert_eq!(row(Better::Less, 1.35, 1.2, &[median]).state(), state, "{median}");
         }
+    }
+
+    #[test]
+    fn a_goal_that_was_not_measured_in_all_rounds_is_not_met_and_says_so() {
+        let mut row = row(Better::More, 12.0, 20.0, &[25.0, 26.0]);
+        row.ordered = 3;
+        row.note = "not in round 2: somebody missed something".to_owned();
+        assert_eq!(row.state(), State::TooFew);
+        let markdown = table(&[row]).markdown();
+        assert!(markdown.contains("in 2 of 3 rounds; not in round 2: somebody missed something"), "{markdown}");
     }
 
     #[test]

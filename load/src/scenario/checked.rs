@@ -25,6 +25,9 @@ impl Scenario {
             ("connections", self.connections, 0),
             ("stored_messages", self.stored_messages, 0),
             ("restarts", self.restarts, 0),
+            ("sends", self.sends as usize, 0),
+            ("reactions", self.reactions as usize, 0),
+            ("history", self.history as usize, 0),
         ] {
             if value < least || value > COUNT_MAX {
                 return Err(Error::Value { key, problem: format!("must be from {least} to {COUNT_MAX}") });

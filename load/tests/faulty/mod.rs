@@ -4,6 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept_hdr};
 
 /// What it does wrong, always to the first of its subscribers.
@@ -18,6 +20,8 @@ pub(crate) enum Fault {
     EndsEarly,
     /// Hangs up instead of saying the fifth.
     HangsUp,
+    /// Closes with code 4008 after the fifth.
+    Closes,
 }
 
 type Subscribers = Arc<Mutex<Vec<Option<WebSocket<TcpStream>>>>>;
@@ -63,6 +67,11 @@ fn serve(stream: TcpStream, subscribers: &Subscribers, fault: Fault) {
                 }
                 _ => 1,
             };
+            if wrong && fault == Fault::Closes {
+                let frame = CloseFrame { code: CloseCode::Library(4008), reason: "slow".into() };
+                subscriber.as_mut().expect("it is there").close(Some(frame)).expect("said");
+                *subscriber = None;
+            }
             for _ in 0..times {
                 if let Some(subscriber) = subscriber {
                     subscriber.send(Message::Text(event.clone())).expect("a subscriber that reads");

@@ -3,9 +3,9 @@
 //! Orders come over a channel and are done between two polls; [`Listener`] is how others give them. Sockets that the
 //! server closes come back by themselves, with their cursors, after the time that they are told.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ const WAKE: Token = Token(usize::MAX);
 pub struct Wanted {
     pub agent: u32,
     pub node: u32,
+    /// It has little room for what is not read: it will be stalled.
+    pub narrow: bool,
 }
 
 /// How fast sockets come up.
@@ -55,6 +57,8 @@ enum Order {
     Window(Arc<Semaphore>),
     /// Who has not heard these chats up to these numbers?
     Missing(Vec<(u32, u64)>, oneshot::Sender<Missing>),
+    /// How many of those that are not read are closed or full?
+    HeldUp(oneshot::Sender<usize>),
     Stop,
 }
 
@@ -63,6 +67,10 @@ enum Order {
 pub struct Seen {
     /// Sockets that are up, are read, and have everything that they missed.
     live: AtomicU64,
+    /// Another try will not be answered otherwise.
+    hopeless: AtomicBool,
+    /// Why a socket did not come up, last.
+    refusal: Mutex<Option<String>>,
 }
 
 /// The door to the thread. Dropping it ends the thread and cuts all sockets.
@@ -129,14 +137,27 @@ impl Listener {
         answered.await.unwrap_or(Missing { count: 1, first: vec!["nobody is listening any more".to_owned()] })
     }
 
-    /// Waits until so many sockets are live, and says whether they are.
+    /// How many of the sockets that are not read are closed, or have no room for what they are sent.
+    pub async fn held_up(&self) -> usize {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::HeldUp(answer));
+        answered.await.unwrap_or_default()
+    }
+
+    /// Why a socket did not come up, last.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        self.seen.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many sockets are live, and says whether they are; not any longer when one is refused for good.
     pub async fn comes_up(&self, count: u64, within: Duration, mut look: impl FnMut(u64)) -> bool {
         let end = tokio::time::Instant::now() + within;
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         while self.live() < count {
             ticks.tick().await;
             look(self.live());
-            if tokio::time::Instant::now() > end {
+            if tokio::time::Instant::now() > end || self.seen.hopeless.load(Ordering::Relaxed) {
                 return false;
             }
         }

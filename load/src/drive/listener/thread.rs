@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
@@ -95,9 +95,17 @@ impl Thread {
             self.serve_one(event.token().0, ended, &mut tally);
         }
         drop(tally);
+        if let Some(refused) = self.tools.refused.take() {
+            self.refused(refused.why, refused.for_good);
+        }
         if let Some(window) = &mut self.window {
             self.tools.heard.drain(..).for_each(|(chat, seq)| window.heard(chat, seq));
         }
+    }
+
+    fn refused(&self, why: String, for_good: bool) {
+        *self.seen.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.seen.hopeless.fetch_or(for_good, Ordering::Relaxed);
     }
 
     fn serve_one(&mut self, place: usize, ended: bool, tally: &mut Tally) {
@@ -134,7 +142,8 @@ impl Thread {
                 // A pause is not made up for by a burst.
                 self.next_at = self.next_at.max(now.saturating_sub(100_000)) + (1e6 / self.speed.per_second) as u64;
             }
-            if self.begin(place, now).is_err() {
+            if let Err(error) = self.begin(place, now) {
+                self.refused(error.to_string(), false);
                 self.tally.fill().counts.connect_failed += 1;
                 self.later.push(Reverse((now + AGAIN_MICROS, place)));
                 return;
@@ -148,7 +157,9 @@ impl Thread {
             return Ok(());
         }
         let Some(node) = self.hall.nodes.get(socket.node as usize) else { return Ok(()) };
-        let stream = self.hall.sources.begin(node.address).map_err(std::io::Error::other)?;
+        let sources = &self.hall.sources;
+        let begun = if socket.narrow { sources.begin_narrow(node.address) } else { sources.begin(node.address) };
+        let stream = begun.map_err(std::io::Error::other)?;
         socket.begin(mio::net::TcpStream::from_std(stream), now);
         if let Some(stream) = socket.stream() {
             self.poll.registry().register(stream, Token(place), Interest::READABLE | Interest::WRITABLE)?;
@@ -164,7 +175,7 @@ impl Thread {
                 Ok(Order::Open(wanted, speed)) => {
                     self.speed = speed;
                     let first = self.sockets.len();
-                    self.sockets.extend(wanted.iter().map(|wanted| Socket::new(wanted.agent, wanted.node)));
+                    self.sockets.extend(wanted.iter().map(Socket::wanted));
                     self.queue.extend(first..self.sockets.len());
                 }
                 Ok(Order::Stall(count)) => self.stall(count),
@@ -174,6 +185,11 @@ impl Thread {
                     self.window = Some(Window::new(permits, self.listeners()));
                 }
                 Ok(Order::Missing(newest, answer)) => drop(answer.send(self.missing(&newest))),
+                Ok(Order::HeldUp(answer)) => {
+                    let stalled = self.sockets.iter().filter(|socket| socket.stalled);
+                    // Whoever asked may have gone.
+                    answer.send(stalled.filter(|socket| socket.is_held_up()).count()).ok();
+                }
                 Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }

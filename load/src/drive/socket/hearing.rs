@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::follow::{Follow, Heard};
 use super::super::hall::Hall;
-use super::{Socket, Tools};
+use super::{Over, Socket, Tools};
 use crate::client::event::{Event, Said};
 use crate::client::handshake;
 use crate::gauge::tally::{Span, Tally};
@@ -29,10 +29,10 @@ struct Head<'a> {
 
 impl Socket {
     /// The answer to a subscription says where each chat stands.
-    pub(super) fn subscribed(&mut self, payload: &[u8], hall: &Hall) -> Result<(), Option<u64>> {
+    pub(super) fn subscribed(&mut self, payload: &[u8], hall: &Hall) -> Result<(), Over> {
         let Ok(answer) = serde_json::from_slice::<Subscribed<'_>>(payload) else {
             hall.violations.add(|| format!("{} was told what makes no sense on subscribing", self.name(hall)));
-            return Err(None);
+            return Err(Over::new("the answer to its subscription makes no sense"));
         };
         let name = self.name(hall);
         let first = self.follows.is_empty();
@@ -128,7 +128,14 @@ impl Socket {
             return Some(chat);
         }
         let chat = *hall.by_id.get(event.chat)?;
-        self.hit = self.follows.binary_search_by_key(&chat, |follow| follow.chat).ok()?;
+        let Ok(hit) = self.follows.binary_search_by_key(&chat, |follow| follow.chat) else {
+            hall.violations.add(|| {
+                let (name, chat) = (self.name(hall), chat_name(hall, chat));
+                format!("{name} was sent event {} of {chat}, of which its agent is no member", event.seq)
+            });
+            return None;
+        };
+        self.hit = hit;
         Some(chat)
     }
 }

@@ -9,20 +9,27 @@ use mio::net::TcpStream;
 
 use super::follow::Follow;
 use super::hall::Hall;
+use super::listener::Wanted;
 use crate::client::Dialect;
-use crate::client::event::Finders;
 use crate::client::frames::{self, Found, Kind};
 use crate::client::handshake::{self, Next, Role, Upgraded};
+use crate::client::stream::NARROW_BYTES;
 use crate::gauge::tally::{Span, Tally};
 
 mod hearing;
+mod over;
+mod tools;
 
 pub(super) use hearing::chat_name;
+use over::{Over, Refused};
+use tools::READ_BYTES;
+pub use tools::Tools;
 
-/// Bytes that a read may bring at most.
-const READ_BYTES: usize = 256 * 1024;
 /// Bytes of the room for half a frame that are kept when there is none.
 const ROOM_BYTES_KEPT: usize = 4 * 1024;
+
+/// Unread bytes with which a narrow socket has no room for a whole segment more: the kernel counts its own needs, too.
+const FULL_BYTES: usize = NARROW_BYTES / 2;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +54,6 @@ pub enum Became {
     Down(Option<u64>),
 }
 
-/// What is used for all sockets, one at a time.
-#[derive(Debug)]
-pub struct Tools {
-    pub finders: Finders,
-    scratch: Vec<u8>,
-    /// Messages of this run that came, by chat and number: for those who count who has them.
-    pub heard: Vec<(u32, u64)>,
-    /// Whether [`Self::heard`] is wanted.
-    pub wanted: bool,
-}
-
-impl Default for Tools {
-    fn default() -> Self {
-        Self { finders: Finders::default(), scratch: vec![0; READ_BYTES], heard: Vec::new(), wanted: false }
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct Socket {
@@ -72,6 +62,8 @@ pub struct Socket {
     pub state: State,
     /// Not read, and not judged.
     pub stalled: bool,
+    /// It has little room for what is not read.
+    pub narrow: bool,
     /// When it began to come up, or was dropped.
     pub begun: u64,
     /// It was up before: it comes back with its cursors.
@@ -95,6 +87,7 @@ impl Socket {
             node,
             state: State::Down,
             stalled: false,
+            narrow: false,
             begun: 0,
             back: false,
             behind: 0,
@@ -104,6 +97,12 @@ impl Socket {
             follows: Vec::new(),
             hit: 0,
         }
+    }
+
+    /// One that is down, as it is wanted.
+    #[must_use]
+    pub fn wanted(wanted: &Wanted) -> Self {
+        Self { narrow: wanted.narrow, ..Self::new(wanted.agent, wanted.node) }
     }
 
     /// Begins to come up on this stream.
@@ -140,6 +139,17 @@ impl Socket {
         self.state == State::Up && self.behind == 0 && !self.stalled
     }
 
+    /// Not read, and over, or with so much unread that the server cannot send it anything.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        let Some(stream) = &self.stream else { return true };
+        let mut bytes = [0; FULL_BYTES];
+        match stream.peek(&mut bytes) {
+            Ok(count) => count == 0 || count >= FULL_BYTES,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+
     /// The chats that it follows.
     #[must_use]
     pub fn follows(&self) -> &[Follow] {
@@ -148,18 +158,27 @@ impl Socket {
 
     /// Something can be read or written. `ended`: the other side has said its last.
     pub fn serve(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, ended: bool) -> Became {
+        if self.stream.is_none() {
+            // Cut by ourselves in the same poll.
+            return Became::Same;
+        }
         if self.state == State::Connecting {
             match self.connected(hall) {
                 Ok(true) => {}
                 Ok(false) => return Became::Same,
-                Err(()) => return self.lost(hall, tally, None),
+                Err(over) => return self.lost(hall, tools, tally, over),
             }
         }
         let before = self.is_live();
-        if self.flush().is_err() {
-            return self.lost(hall, tally, None);
+        if let Err(error) = self.flush() {
+            return self.lost(hall, tools, tally, Over::io(&error));
         }
         if self.stalled {
+            // It is not judged, and does not come back.
+            if ended && self.state == State::Up {
+                tally.counts.closed += 1;
+                self.cut();
+            }
             return Became::Same;
         }
         match self.read(hall, tools, tally, ended) {
@@ -168,7 +187,7 @@ impl Socket {
                 Became::Up
             }
             Ok(()) => Became::Same,
-            Err(after) => self.lost(hall, tally, after),
+            Err(over) => self.lost(hall, tools, tally, over),
         }
     }
 
@@ -184,34 +203,40 @@ impl Socket {
         (self.back, self.begun) = (true, 0);
     }
 
-    fn lost(&mut self, hall: &Hall, tally: &mut Tally, after: Option<u64>) -> Became {
+    fn lost(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, over: Over) -> Became {
+        let Over { why, after, for_good } = over;
         if self.state == State::Up {
             tally.counts.closed += 1;
             if self.begun == 0 {
                 self.begun = hall.clock.now();
             }
-            if hall.dialect != Dialect::Hub && !self.stalled {
-                hall.violations.add(|| format!("{} was closed, and cannot resume", self.name(hall)));
+            // Whoever cuts one on purpose does not come here.
+            if !self.stalled {
+                let back = if hall.dialect == Dialect::Hub { "" } else { ", and cannot resume" };
+                hall.violations.add(|| format!("{} was closed{back}: {why}", self.name(hall)));
             }
         } else {
             tally.counts.connect_failed += 1;
+            tools.refused = Some(Refused { why, for_good });
         }
         self.cut();
         Became::Down(after)
     }
 
-    fn connected(&mut self, hall: &Hall) -> Result<bool, ()> {
-        let Some(stream) = &self.stream else { return Err(()) };
-        if !matches!(stream.take_error(), Ok(None)) {
-            return Err(());
+    fn connected(&mut self, hall: &Hall) -> Result<bool, Over> {
+        let Some(stream) = &self.stream else { return Err(Over::new("no stream")) };
+        if let Some(error) = stream.take_error().unwrap_or_else(Some) {
+            return Err(Over::io(&error));
         }
         match stream.peer_addr() {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
-            Err(_) => return Err(()),
+            Err(error) => return Err(Over::io(&error)),
         }
         let (node, agent) = (self.node as usize, self.agent as usize);
-        let (Some(node), Some(agent)) = (hall.nodes.get(node), hall.agents.get(agent)) else { return Err(()) };
+        let (Some(node), Some(agent)) = (hall.nodes.get(node), hall.agents.get(agent)) else {
+            return Err(Over::new("no such node or agent"));
+        };
         self.out = handshake::upgrade(hall.dialect, Role::Subscriber, &node.host, &agent.token);
         self.state = State::Upgrading;
         Ok(true)
@@ -231,8 +256,8 @@ impl Socket {
         Ok(())
     }
 
-    /// Reads until nothing is left. An error says that the socket is over, and after how many seconds another may be tried.
-    fn read(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, ended: bool) -> Result<(), Option<u64>> {
+    /// Reads until nothing is left. An error says that the socket is over, and why.
+    fn read(&mut self, hall: &Hall, tools: &mut Tools, tally: &mut Tally, ended: bool) -> Result<(), Over> {
         let mut scratch = std::mem::take(&mut tools.scratch);
         let outcome = self.read_into(&mut scratch, hall, tools, tally, ended);
         tools.scratch = scratch;
@@ -246,22 +271,26 @@ impl Socket {
         tools: &mut Tools,
         tally: &mut Tally,
         ended: bool,
-    ) -> Result<(), Option<u64>> {
+    ) -> Result<(), Over> {
         loop {
             let held = self.rest.len();
             if scratch.len() < held + READ_BYTES / 2 {
                 scratch.resize(held + READ_BYTES, 0);
             }
-            let (Some(begin), Some(stream)) = (scratch.get_mut(..held), &mut self.stream) else { return Err(None) };
+            let (Some(begin), Some(stream)) = (scratch.get_mut(..held), &mut self.stream) else {
+                return Err(Over::new("no stream"));
+            };
             begin.copy_from_slice(&self.rest);
-            let Some(room) = scratch.get_mut(held..) else { return Err(None) };
+            let Some(room) = scratch.get_mut(held..) else { return Err(Over::new("no room")) };
             let space = room.len();
             let count = match stream.read(room) {
-                Ok(0) => return Err(None),
+                Ok(0) => return Err(Over::new("it ended without a close frame")),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.flush().map_err(|_| None),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.flush().map_err(|error| Over::io(&error));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Err(None),
+                Err(error) => return Err(Over::io(&error)),
             };
             tally.counts.reads += 1;
             tally.counts.bytes_read += count as u64;
@@ -274,20 +303,24 @@ impl Socket {
             }
             // A read that leaves room has taken everything, and what comes later is told anew.
             if count < space && !ended {
-                return self.flush().map_err(|_| None);
+                return self.flush().map_err(|error| Over::io(&error));
             }
         }
     }
 
     /// Takes all whole frames; how many bytes they were.
-    fn parse(&mut self, bytes: &[u8], hall: &Hall, tools: &mut Tools, tally: &mut Tally) -> Result<usize, Option<u64>> {
+    fn parse(&mut self, bytes: &[u8], hall: &Hall, tools: &mut Tools, tally: &mut Tally) -> Result<usize, Over> {
         let mut at = 0;
         if self.state == State::Upgrading {
             match handshake::upgraded(bytes) {
                 Upgraded::Part => return Ok(0),
                 Upgraded::Yes(end) => at = end,
-                Upgraded::No(_, after) => return Err(Some(after.unwrap_or(1))),
-                Upgraded::Wrong => return Err(None),
+                Upgraded::No(status, after) => {
+                    // 429 and whatever is the server's own fault may be otherwise with another try.
+                    let (after, for_good) = (Some(after.unwrap_or(1)), (400..500).contains(&status) && status != 429);
+                    return Err(Over { why: format!("refused with status {status}"), after, for_good });
+                }
+                Upgraded::Wrong => return Err(Over::new("the answer is not HTTP")),
             }
             self.upgraded(hall);
         }
@@ -298,7 +331,7 @@ impl Socket {
                 Found::Part(_) => return Ok(at),
                 Found::Wrong(what) => {
                     hall.violations.add(|| format!("{} was sent {what}", self.name(hall)));
-                    return Err(None);
+                    return Err(Over::new(what));
                 }
             };
             at = range.end;
@@ -309,7 +342,7 @@ impl Socket {
                 Kind::Text => self.greeted(payload, hall)?,
                 Kind::Ping => frames::write(&mut self.out, Kind::Pong, payload),
                 // Told by the server itself: 1012 means that it is stopping.
-                Kind::Close => return Err(None),
+                Kind::Close => return Err(Over::new(format!("code {}", frames::close_code(payload)))),
                 Kind::Pong | Kind::Binary => {}
             }
         }
@@ -331,7 +364,7 @@ impl Socket {
         }
     }
 
-    fn greeted(&mut self, payload: &[u8], hall: &Hall) -> Result<(), Option<u64>> {
+    fn greeted(&mut self, payload: &[u8], hall: &Hall) -> Result<(), Over> {
         match handshake::next(hall.dialect, payload) {
             Next::Wait => {}
             Next::Say(bytes) => self.out.extend_from_slice(&bytes),
@@ -343,7 +376,7 @@ impl Socket {
             }
             Next::Refused(words) => {
                 hall.violations.add(|| format!("{} was refused: {words}", self.name(hall)));
-                return Err(Some(1));
+                return Err(Over { after: Some(1), ..Over::new(words) });
             }
         }
         Ok(())

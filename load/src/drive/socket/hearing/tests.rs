@@ -13,10 +13,13 @@ use crate::gauge::clock::Clock;
 
 const CHATS: [&str; 2] = ["113b002a-93e5-49ce-baf2-3b70c1c43c86", "213b002a-93e5-49ce-baf2-3b70c1c43c86"];
 
-/// One agent in both chats.
+const FOREIGN: &str = "313b002a-93e5-49ce-baf2-3b70c1c43c86";
+
+/// One agent in both chats, and not in a third.
 fn hall() -> Hall {
     let chat = |id: &str| Chat::new(id.as_bytes().try_into().expect("an id"), vec![0]);
-    let chats: Vec<_> = CHATS.iter().map(|id| chat(id)).collect();
+    let mut chats: Vec<_> = CHATS.iter().map(|id| chat(id)).collect();
+    chats.push(Chat::new(FOREIGN.as_bytes().try_into().expect("an id"), vec![]));
     Hall {
         clock: Clock::start(),
         dialect: Dialect::Hub,
@@ -43,7 +46,10 @@ fn answer(seq: u64, recovered: &str) -> String {
 }
 
 fn event(chat: usize, seq: u64) -> String {
-    let id = CHATS[chat];
+    event_of(CHATS[chat], seq)
+}
+
+fn event_of(id: &str, seq: u64) -> String {
     format!(r#"{{"type":"chat_updated","data":{{}},"chat_id":"{id}","seq":{seq},"cursor":"c{seq}","timestamp":""}}"#)
 }
 
@@ -87,6 +93,12 @@ fn a_hole_is_told_with_who_missed_what() {
 fn a_repeat_is_told() {
     let told = told(&[event(1, 2), event(1, 2)]);
     assert_eq!(told, [format!("the socket of agent alice on node 0 was sent event 2 of chat {} after 2", CHATS[1])]);
+}
+
+#[test]
+fn an_event_of_a_chat_that_the_agent_is_no_member_of_is_told() {
+    let told = told(&[event(0, 5), event_of(FOREIGN, 7), event(0, 6)]);
+    assert!(told.len() == 1 && told[0].contains("event 7") && told[0].contains("no member"), "{told:?}");
 }
 
 #[test]
