@@ -47,7 +47,7 @@ async fn frames_that_come_in_one_piece_with_the_request_are_heard(hubs: Hubs) {
 async fn a_request_with_a_body_becomes_no_socket(hubs: Hubs) {
     let [alice] = hubs.agents(["Alice"]).await;
     let words = to_socket(&alice, &format!("{UPGRADE}Transfer-Encoding: chunked\r\n"));
-    let answer = exchange(&alice.next_node(), words.as_bytes()).await;
+    let answer = exchange(alice.next_node(), words.as_bytes()).await;
     assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
 }
 
@@ -65,7 +65,7 @@ async fn a_wish_to_upgrade_changes_nothing_at_other_addresses(hubs: Hubs) {
     let [alice] = hubs.agents(["Alice"]).await;
     let own = format!("/v1.0/service_agents/me?token={}", alice.token);
     for (path, status) in [("/health/live", "200"), (&own, "200"), ("/nowhere", "404"), ("/openapi.json", "200")] {
-        let answer = exchange(&alice.next_node(), request(path, UPGRADE).as_bytes()).await;
+        let answer = exchange(alice.next_node(), request(path, UPGRADE).as_bytes()).await;
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
     }
