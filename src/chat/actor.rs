@@ -208,6 +208,10 @@ impl ChatActor {
             self.look(ctx);
             return;
         };
+        if arrival.record.seq > room.head().seq {
+            // Its page is old now; without it, chat and roster are the room's alone and are changed in place.
+            self.shelf.clear();
+        }
         let step = match room.offer(&arrival) {
             Step::Gap if off(Safeguard::Holes) => room.ignore_gap(&arrival),
             Step::Rewritten if off(Safeguard::History) => Step::Known,
@@ -235,7 +239,6 @@ impl ChatActor {
 
     fn hand_on(&mut self, arrival: &Arrival, late: bool, ctx: &mut Context<Self>) {
         self.note_newest();
-        self.shelf.clear();
         if arrival.record.event.changes_message().is_some() {
             self.stretch = None;
             self.changes += 1;

@@ -65,21 +65,18 @@ impl ChatActor {
         let head = self.room.as_ref().map(Room::head);
         let page = question.page();
         let read = async move {
-            if let Some(page) = page {
-                return log.messages(key, page).await;
-            }
-            match question {
-                Question::Messages { page, parent: Some(parent) } => match parent.locate() {
+            match (page, question) {
+                (Some(page), _) => log.messages(key, page).await,
+                (None, Question::Messages { page, parent: Some(parent) }) => match parent.locate() {
                     Some((_, at)) => log.replies(key, at, page).await,
                     None => Ok(Vec::new()),
                 },
-                Question::Message(id) => match id.locate() {
+                (None, Question::Message(id)) => match id.locate() {
                     Some((_, at)) => Ok(log.messages_at(key, &[at]).await?.into_iter().flatten().collect()),
                     None => Ok(Vec::new()),
                 },
-                Question::Chat | Question::Participants | Question::Newest { .. } | Question::Messages { .. } => {
-                    Ok(Vec::new())
-                }
+                // The room answers the others whole.
+                (None, _) => Ok(Vec::new()),
             }
         }
         .in_current_span();
@@ -100,9 +97,9 @@ impl ChatActor {
                     }
                     None => actor.refuse(ask, rules::unknown_message(), ctx),
                 },
-                Question::Newest { .. } => {
+                Question::Newest { limit } => {
                     let rows = messages.iter().map(|message| (message.at, room.resource(message)));
-                    match Sheet::write(rows, true) {
+                    match Sheet::write(rows, messages.len() < limit) {
                         Ok(sheet) => actor.answer(ask, Answer::Newest(sheet.page()), ctx),
                         Err(error) => actor.refuse(ask, ApiError::internal(error), ctx),
                     }

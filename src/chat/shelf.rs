@@ -104,6 +104,8 @@ impl Shelf {
             Err(error) => return Some(Err(ApiError::internal(error))),
         };
         let body = sheet.page();
+        // The page before it makes room for it.
+        self.clear();
         if let Some(taken) = self.space.take(sheet.bytes()) {
             let (chat, roster) = room.of_now();
             let kept = Kept { position: room.head(), chat, roster, sheet, _taken: taken };

@@ -96,14 +96,17 @@ impl Outbox {
         Verdict::Queued
     }
 
-    /// Has the peer pinged. One ping waits at most.
+    /// Has the peer pinged, unless the socket is being closed. One ping waits at most.
     pub fn ping(&mut self) {
-        self.ping = true;
+        self.ping = self.end == End::Open;
     }
 
-    /// Answers the peer's ping. Of several that were not answered yet, the latest is.
+    /// Answers the peer's ping, unless the socket is being closed. Of several that were not answered yet,
+    /// the latest is.
     pub fn pong(&mut self, payload: Bytes) {
-        self.pong = Some(payload);
+        if self.end == End::Open {
+            self.pong = Some(payload);
+        }
     }
 
     /// Ends the socket after what waits was written; only the first cause counts.
@@ -283,6 +286,22 @@ mod tests {
         }
         let kinds: Vec<(u8, usize)> = frames(&bytes).iter().map(|(first, payload)| (*first, payload.len())).collect();
         assert_eq!(kinds, [(0x81, 50), (0x89, 0), (0x8a, 6), (0x81, 60)]);
+    }
+
+    #[test]
+    fn nothing_follows_the_close() {
+        let mut outbox = Outbox::new(1024);
+        outbox.ping();
+        outbox.close(CloseCause::Restart);
+        outbox.pong(Bytes::from_static(b"late"));
+        let mut bytes = write(&mut outbox, 5);
+        outbox.ping();
+        outbox.pong(Bytes::from_static(b"late"));
+        assert_eq!(outbox.push(text(1)), Verdict::Closing);
+        bytes.extend(write(&mut outbox, usize::MAX));
+        let kinds: Vec<u8> = frames(&bytes).iter().map(|(first, _)| *first).collect();
+        assert_eq!(kinds, [0x89, 0x88]);
+        assert!(outbox.is_over() && outbox.is_empty());
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::wire::frames::{ClientFrame, ErrorFrame, encode};
 use crate::wire::{ApiError, CloseCause, Reason};
 
 use super::follower::Session;
+use super::incoming::Incoming;
 use super::seats::Seat;
-use super::socket::Incoming;
 use super::switchboard::Switchboard;
 
 /// Wrong frames in a row that close the socket.

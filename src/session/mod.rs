@@ -10,6 +10,7 @@ pub mod admission;
 mod beginning;
 mod delivering;
 pub mod follower;
+mod incoming;
 pub mod listing;
 pub mod seats;
 pub mod socket;

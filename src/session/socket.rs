@@ -1,8 +1,8 @@
-//! A socket's connection, owned from the upgrade on: what is read becomes frames, what waits is
-//! written in turns.
+//! A socket's connection, owned from the upgrade on; what waits for it is written in turns. What is
+//! read is [`incoming`](super::incoming)'s.
 //!
 //! Writing is the worker's business, not the actor's: the [`Round`] goes from socket to socket and
-//! writes all that waits for each in one call. While nothing else is to be done a frame leaves at
+//! writes what waits for each, many frames in one call. While nothing else is to be done a frame leaves at
 //! once; under load more frames gather for each socket while the round is with the others, and
 //! leave together. No timer is involved, and no socket waits for a slow one: who takes nothing
 //! leaves the round until the kernel has room for it again.
@@ -14,11 +14,8 @@ use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
-use actix_codec::Decoder;
-use actix_http::ws::{Codec, Frame, ProtocolError};
 use actix_web::rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
 use socket2::SockRef;
 
 use crate::fanout::outbox::{Outbox, Verdict};
@@ -27,11 +24,11 @@ use crate::wire::frames::TextFrame;
 
 use super::follower::Session;
 
-/// Bytes written to a socket before the next one has its turn.
+/// Once so many bytes were written to a socket, the next one has its turn; the last call may go beyond.
 const TURN_BYTES: usize = 64 * 1024;
 /// Frames handed to the kernel in one call.
 const FRAMES_AT_ONCE: usize = 64;
-/// Bytes read in one call.
+/// Bytes for which there is room in one call of reading.
 const READ_BYTES: usize = 4 * 1024;
 
 /// The sockets of a worker that have something to write, each once, in the order in which they came.
@@ -137,6 +134,25 @@ impl Socket {
         self.outbox.borrow().has_room_for_late(bytes)
     }
 
+    /// Reads what has come, behind what is in `bytes` already: at most [`READ_BYTES`] of it, and how many.
+    ///
+    /// # Errors
+    /// As reading does; 0 bytes when the peer has ended its side.
+    pub(super) fn poll_read(&self, context: &mut Context<'_>, bytes: &mut BytesMut) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_read_ready(context))?;
+            bytes.reserve(READ_BYTES);
+            match self.stream.try_read_buf(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if bytes.is_empty() {
+                        *bytes = BytesMut::new();
+                    }
+                }
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
     /// Ends the connection, whatever state it is in.
     pub fn cut(&self) {
         // One that has ended already cannot be ended again, and that is all that can go wrong.
@@ -194,85 +210,5 @@ impl Socket {
         }
         self.unblocked.replace(Some(context.waker().clone()));
         Poll::Pending
-    }
-}
-
-/// What a peer says, frame by frame. Ends when the connection does, or after the first error.
-///
-/// A frame is refused as soon as its head announces more than `frame_bytes_max`, so that a socket
-/// holds one frame and one reading of memory, however much its peer sends; between frames it holds
-/// nothing. Once the socket is being closed what comes is thrown away: the peer must be able to
-/// read the close frame, which it cannot when we end the connection with its bytes unread.
-pub struct Incoming {
-    session: Rc<Session>,
-    codec: Codec,
-    bytes: BytesMut,
-    frame_bytes_max: usize,
-    failed: bool,
-}
-
-impl Incoming {
-    /// The frames of this session, the first of which may have begun in `bytes`.
-    #[must_use]
-    pub fn new(session: Rc<Session>, bytes: BytesMut, frame_bytes_max: usize) -> Self {
-        Self { session, codec: Codec::new().max_size(frame_bytes_max), bytes, frame_bytes_max, failed: false }
-    }
-
-    /// The next frame of what was read.
-    fn decode(&mut self) -> Result<Option<Frame>, ProtocolError> {
-        if announced(&self.bytes).is_some_and(|length| length > self.frame_bytes_max as u64) {
-            return Err(ProtocolError::Overflow);
-        }
-        let frame = self.codec.decode(&mut self.bytes)?;
-        if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
-        }
-        Ok(frame)
-    }
-}
-
-/// The length of the payload that a frame's head announces, once all of the head is there.
-fn announced(head: &[u8]) -> Option<u64> {
-    match head.get(1)? & 0x7f {
-        126 => Some(u64::from(u16::from_be_bytes(head.get(2..4)?.try_into().ok()?))),
-        127 => Some(u64::from_be_bytes(head.get(2..10)?.try_into().ok()?)),
-        short => Some(u64::from(short)),
-    }
-}
-
-impl Stream for Incoming {
-    type Item = Result<Frame, ProtocolError>;
-
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if self.failed || self.session.ended.get() {
-                self.bytes.clear();
-            } else {
-                match self.decode() {
-                    Ok(None) => {}
-                    Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                    Err(error) => {
-                        self.failed = true;
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-            }
-            let this = &mut *self;
-            let stream = &this.session.socket.stream;
-            if ready!(stream.poll_read_ready(context)).is_err() {
-                return Poll::Ready(None);
-            }
-            this.bytes.reserve(READ_BYTES);
-            match stream.try_read_buf(&mut this.bytes) {
-                Ok(0) => return Poll::Ready(None),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if this.bytes.is_empty() {
-                        this.bytes = BytesMut::new();
-                    }
-                }
-                Err(_) => return Poll::Ready(None),
-            }
-        }
     }
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::dice::Dice;
-use super::record::{Book, Clock, Line};
+use super::record::{Book, Line};
+use crate::gauge::clock::Clock;
 
 /// Milliseconds that one try may take; more than the hub's own limit for a call to its store.
 const TRY_MS: u64 = 3_000;

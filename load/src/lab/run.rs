@@ -18,12 +18,13 @@ use super::people::{People, Room, Size};
 use super::phase::{Phase, Progress};
 use super::plan::{self, Durability, Kind, Lane, Topology};
 use super::reader::Reader;
-use super::record::{Book, Clock, Line, Run};
+use super::record::{Book, Line, Run};
 use super::rounds;
 use super::soak;
 use super::stage::{Stage, Wanted, ms};
 use super::voice::say;
 use super::writer::{Writer, whisper};
+use crate::gauge::clock::Clock;
 
 /// How long readers have to catch up when all is healed.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(60);

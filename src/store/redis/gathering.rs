@@ -133,12 +133,15 @@ impl Inner {
             chats.remove(&chat);
             return Vec::new();
         }
-        let mut bytes = 0;
-        let fits = waiting.iter().take(self.commits_max.max(1)).take_while(|one| {
+        let (mut count, mut bytes) = (0, 0);
+        for one in waiting.iter().take(self.commits_max.max(1)) {
             bytes += one.commit.bytes();
-            bytes <= CALL_BYTES_MAX
-        });
-        let rest = waiting.split_off(fits.count().max(1));
+            if count > 0 && bytes > CALL_BYTES_MAX {
+                break;
+            }
+            count += 1;
+        }
+        let rest = waiting.split_off(count);
         std::mem::replace(waiting, rest)
     }
 
