@@ -12,6 +12,7 @@ mod delivering;
 pub mod follower;
 mod incoming;
 pub mod listing;
+pub mod round;
 pub mod seats;
 pub mod socket;
 mod subscribing;

@@ -1,14 +1,13 @@
 //! A socket's connection, owned from the upgrade on; what waits for it is written in turns. What is
 //! read is [`incoming`](super::incoming)'s.
 //!
-//! Writing is the worker's business, not the actor's: the [`Round`] goes from socket to socket and
+//! Writing is the worker's business, not the actor's: the [round](super::round) goes from socket to socket and
 //! writes what waits for each, many frames in one call. While nothing else is to be done a frame leaves at
 //! once; under load more frames gather for each socket while the round is with the others, and
 //! leave together. No timer is involved, and no socket waits for a slow one: who takes nothing
 //! leaves the round until the kernel has room for it again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::rc::{Rc, Weak};
@@ -23,6 +22,7 @@ use crate::wire::CloseCause;
 use crate::wire::frames::TextFrame;
 
 use super::follower::Session;
+use super::round::Round;
 
 /// Once so many bytes were written to a socket, the next one has its turn; the last call may go beyond.
 const TURN_BYTES: usize = 64 * 1024;
@@ -30,38 +30,6 @@ const TURN_BYTES: usize = 64 * 1024;
 const FRAMES_AT_ONCE: usize = 64;
 /// Bytes for which there is room in one call of reading.
 const READ_BYTES: usize = 4 * 1024;
-
-/// The sockets of a worker that have something to write, each once, in the order in which they came.
-#[derive(Default)]
-pub struct Round {
-    waiting: RefCell<VecDeque<Rc<Session>>>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Round {
-    fn join(&self, session: Rc<Session>) {
-        self.waiting.borrow_mut().push_back(session);
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
-
-    /// The next one; it has left the round.
-    pub fn next(&self) -> Option<Rc<Session>> {
-        let next = self.waiting.borrow_mut().pop_front()?;
-        next.socket.in_round.set(false);
-        Some(next)
-    }
-
-    /// Ready while somebody waits.
-    pub fn poll_waiting(&self, context: &mut Context<'_>) -> Poll<()> {
-        if !self.waiting.borrow().is_empty() {
-            return Poll::Ready(());
-        }
-        self.waker.replace(Some(context.waker().clone()));
-        Poll::Pending
-    }
-}
 
 /// One connection and what waits for it. Lives on its worker's thread.
 pub struct Socket {
@@ -83,6 +51,11 @@ impl Socket {
         Self { stream, outbox: Outbox::new(outbox_bytes_max).into(), round, in_round, blocked, unblocked, session }
     }
 
+    /// Its turn has come.
+    pub(super) fn leave_round(&self) {
+        self.in_round.set(false);
+    }
+
     fn join_round(&self) {
         if !self.blocked.get()
             && let Some(session) = self.session.upgrade()
@@ -95,6 +68,7 @@ impl Socket {
     /// See [`Outbox::push`].
     pub fn push(&self, frame: TextFrame) -> Verdict {
         let verdict = self.outbox.borrow_mut().push(frame);
+        self.round.count_frame();
         self.join_round();
         verdict
     }

@@ -26,8 +26,9 @@ use crate::wire::frames::ResumeState;
 use super::admission::Admission;
 use super::follower::{LocalChat, Pace, Session, take_out};
 use super::listing::Lists;
+use super::round::{GATHER, Round};
 use super::seats::{Seat, Seats};
-use super::socket::{Round, Socket};
+use super::socket::Socket;
 
 /// How long a chat is heard for somebody who may be about to come in.
 pub(super) const KEPT: Duration = Duration::from_secs(60);
@@ -129,13 +130,17 @@ impl Switchboard {
                 tokio::task::yield_now().await;
                 continue;
             }
+            let gathers = self.board.round.end();
             let more = poll_fn(|context| self.board.round.poll_waiting(context));
             tokio::select! {
                 biased;
-                delivery = deliveries.recv() => match delivery {
-                    Some(delivery) => self.deliver(delivery),
-                    None => return,
-                },
+                delivery = deliveries.recv() => {
+                    let Some(delivery) = delivery else { return };
+                    self.deliver(delivery);
+                    if gathers {
+                        tokio::time::sleep(GATHER).await;
+                    }
+                }
                 () = more => {}
             }
         }
