@@ -9,6 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::stream::{Node, Sources};
@@ -154,12 +155,25 @@ impl Http {
         if let Some(error) = stream.take_error().map_err(io)? {
             return Err(io(error));
         }
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|source| Error::Http { doing: "connecting", source })?;
-        // Its end is seen by the sender.
-        tokio::spawn(async move { connection.await.ok() });
-        sender.ready().await.map_err(|source| Error::Http { doing: "connecting", source })?;
-        Ok(sender)
+        match &self.node.tls {
+            None => introduce(stream).await,
+            Some(tls) => {
+                let (connector, name) = tls.connector();
+                introduce(connector.connect(name, stream).await.map_err(io)?).await
+            }
+        }
     }
+}
+
+/// Speaks HTTP over a stream that is connected.
+async fn introduce<S>(stream: S) -> Result<SendRequest<Full<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |source| Error::Http { doing: "connecting", source };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    // Its end is seen by the sender.
+    tokio::spawn(async move { connection.await.ok() });
+    sender.ready().await.map_err(failed)?;
+    Ok(sender)
 }

@@ -4,6 +4,7 @@
 //! * [`event`] finds in a frame the few things that are looked at: which chat, which number, when it was sent.
 //! * [`handshake`] is what is said until a socket is up, in each [`Dialect`].
 //! * [`stream`] opens TCP connections from several source addresses.
+//! * [`tls`] is for hubs behind a proxy that speaks it.
 //! * [`http`] makes requests, one at a time, on one connection.
 //!
 //! Nothing here decides what is sent, or judges what came.
@@ -15,6 +16,7 @@ pub mod frames;
 pub mod handshake;
 pub mod http;
 pub mod stream;
+pub mod tls;
 
 /// What is spoken at the other end of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -43,6 +45,8 @@ pub enum Error {
     /// The address cannot be used.
     #[error("{url}: {problem}")]
     Address { url: String, problem: String },
+    #[error("{}: {problem}", path.display())]
+    Authority { path: std::path::PathBuf, problem: String },
     /// Bytes that are no answer to what was said.
     #[error("{0}")]
     Unexpected(String),

@@ -6,32 +6,47 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::tls::{Tls, Trust};
 use super::{Error, Result};
 
-/// A node: where it is, and what it is called in `Host`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A node: where it is, what it is called in `Host`, and whether TLS is spoken with it.
+#[derive(Clone, Debug)]
 pub struct Node {
     pub address: SocketAddr,
     pub host: String,
+    pub tls: Option<Tls>,
 }
 
 impl Node {
-    /// From `http://host:port` or `ws://host:port`; anything after that is left out.
+    /// From `http://host:port` or `ws://host:port`, and from `https` and `wss` if somebody is trusted; anything after
+    /// that is left out.
     ///
     /// # Errors
-    /// It is no such address, or the name is not known. `https` is not spoken.
-    pub fn of(url: &str) -> Result<Self> {
+    /// It is no such address, or the name is not known.
+    pub fn of(url: &str, trust: Option<&Trust>) -> Result<Self> {
         let wrong = |problem: &str| Error::Address { url: url.to_owned(), problem: problem.to_owned() };
-        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://"));
-        let rest = rest.ok_or_else(|| wrong("must begin with http:// or ws://; TLS is not spoken here"))?;
-        let host = rest.split(['/', '?']).next().unwrap_or_default();
-        let named = if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (secret, usual_port) = match scheme {
+            "http" | "ws" => (false, 80),
+            "https" | "wss" => (true, 443),
+            _ => return Err(wrong("must begin with http://, https://, ws:// or wss://")),
         };
-        let found = named.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?.next();
-        Ok(Self { address: found.ok_or_else(|| wrong("no address"))?, host: host.to_owned() })
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let (name, port) = match host.rsplit_once(':').map(|(name, port)| (name, port.parse::<u16>())) {
+            Some((name, Ok(port))) => (name, port),
+            _ => (host, usual_port),
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let found = (name, port).to_socket_addrs().map_err(|error| wrong(&error.to_string()))?.next();
+        let address = found.ok_or_else(|| wrong("no address"))?;
+        let tls = match (secret, trust) {
+            (false, _) => None,
+            (true, Some(trust)) => {
+                Some(Tls::to(name, trust).ok_or_else(|| wrong("no certificate can have this name"))?)
+            }
+            (true, None) => return Err(wrong("nobody is trusted here")),
+        };
+        Ok(Self { address, host: host.to_owned(), tls })
     }
 }
 
@@ -104,10 +119,22 @@ mod tests {
 
     #[test]
     fn nodes_are_read_from_addresses() {
-        let node = Node::of("http://127.0.0.1:8080/v1.0").expect("an address");
-        assert_eq!((node.host.as_str(), node.address.port()), ("127.0.0.1:8080", 8080));
-        assert_eq!(Node::of("ws://127.0.0.1").expect("an address").address.port(), 80);
-        assert!(Node::of("https://127.0.0.1").is_err(), "no TLS");
+        let trust = Trust::of_machine_and(None).expect("trust");
+        for (url, host, port, secret) in [
+            ("http://127.0.0.1:8080/v1.0", "127.0.0.1:8080", 8080, false),
+            ("ws://127.0.0.1", "127.0.0.1", 80, false),
+            ("https://127.0.0.1?a", "127.0.0.1", 443, true),
+            ("wss://localhost:8443", "localhost:8443", 8443, true),
+            ("http://[::1]:8080", "[::1]:8080", 8080, false),
+            ("http://[::1]", "[::1]", 80, false),
+        ] {
+            let node = Node::of(url, Some(&trust)).expect(url);
+            assert_eq!((node.host.as_str(), node.address.port(), node.tls.is_some()), (host, port, secret), "{url}");
+        }
+        for url in ["127.0.0.1", "ftp://127.0.0.1", "https://"] {
+            assert!(Node::of(url, Some(&trust)).is_err(), "{url}");
+        }
+        assert!(Node::of("https://127.0.0.1", None).is_err(), "nobody to trust");
     }
 
     #[test]

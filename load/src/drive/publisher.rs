@@ -45,6 +45,9 @@ impl Publisher {
     async fn come_up(work: Arc<Work>) -> Result<Self> {
         let hall = Arc::clone(&work.hall);
         let node = hall.nodes.first().ok_or_else(|| Error::Unexpected("no nodes".to_owned()))?;
+        if node.tls.is_some() {
+            return Err(Error::Unexpected("TLS is spoken with hubs only".to_owned()));
+        }
         let stream = TcpStream::from_std(hall.sources.begin(node.address)?).map_err(io("connecting"))?;
         stream.writable().await.map_err(io("connecting"))?;
         let mut publisher = Self { work, stream, rest: Vec::new(), seq: 0 };

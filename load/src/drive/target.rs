@@ -6,6 +6,7 @@ use super::people::Access;
 use crate::baseline::{self, Baseline, Running};
 use crate::client::Dialect;
 use crate::client::stream::Node;
+use crate::client::tls::Trust;
 use crate::gauge::machine::commit;
 use crate::gauge::process;
 use crate::gauge::redis::Gauge;
@@ -54,6 +55,8 @@ pub struct There {
     pub urls: Vec<String>,
     pub dialect: Dialect,
     pub access: Access,
+    /// A PEM file with the certificate of who signed theirs, when this machine does not trust them anyway.
+    pub authority: Option<PathBuf>,
     /// Their processes, when they are on this machine.
     pub pids: Vec<u32>,
     /// Their Redis, when it may be asked what it does.
@@ -117,7 +120,7 @@ impl Target {
         for _ in 0..wanted.nodes {
             hubs.push(Hub::start(&program, settings.clone()).await?);
         }
-        let nodes = hubs.iter().map(|hub| Node::of(&hub.base())).collect::<Result<_, _>>()?;
+        let nodes = hubs.iter().map(|hub| Node::of(&hub.base(), None)).collect::<Result<_, _>>()?;
         let gauge = match &redis {
             Some(server) => gauge(&server.url()).await?,
             None => None,
@@ -143,7 +146,8 @@ impl Target {
         if there.urls.is_empty() || there.urls.len() > NODES_MAX {
             return Err(Error::Wrong(format!("there must be 1 to {NODES_MAX} addresses")));
         }
-        let nodes = there.urls.iter().map(|url| Node::of(url)).collect::<Result<Vec<_>, _>>()?;
+        let trust = Trust::of_machine_and(there.authority.as_deref())?;
+        let nodes = there.urls.iter().map(|url| Node::of(url, Some(&trust))).collect::<Result<Vec<_>, _>>()?;
         let redis = match &there.redis {
             Some(url) => gauge(url).await?,
             None => None,
@@ -192,7 +196,7 @@ impl Target {
             nodes: 1,
         };
         let access = Access::Secret { secret: SECRET.to_owned(), customer: None, admin_token: None };
-        let (nodes, pids) = (vec![Node::of(&running.url)?], vec![running.pid()]);
+        let (nodes, pids) = (vec![Node::of(&running.url, None)?], vec![running.pid()]);
         let (hubs, running) = (Vec::new(), Some(running));
         Ok(Self { info, dialect, nodes, access, pids, redis, page, hubs, _redis: None, _baseline: running })
     }

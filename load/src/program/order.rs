@@ -50,6 +50,9 @@ pub(super) struct On {
     /// With --url: a file of usernames and passwords, one pair a line.
     #[arg(long)]
     sign_in: Option<PathBuf>,
+    /// With https addresses: a PEM file with the certificate of who signed theirs, when this machine does not trust it.
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// With --url: what is spoken there. What is not a hub needs no tokens, and has one chat.
     #[arg(long, value_enum, default_value = "hub")]
     dialect: Dialect,
@@ -87,7 +90,8 @@ impl On {
             _ => return Err("with --url, name one of --tokens, --sign-in and --secret".to_owned()),
         };
         let (urls, pids, redis) = (self.url.clone(), self.pid.clone(), self.redis.clone());
-        Ok(Contender::There(There { urls, dialect: self.dialect, access, pids, redis }))
+        let authority = self.ca.clone();
+        Ok(Contender::There(There { urls, dialect: self.dialect, access, authority, pids, redis }))
     }
 }
 

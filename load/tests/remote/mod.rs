@@ -1,5 +1,7 @@
 //! A hub that runs already, with agents who have passwords: what somebody has who did not start it for the load.
 
+pub(crate) mod behind_tls;
+
 use serde_json::{Value, json};
 use talk_load::rig::hub::{Hub, Settings};
 

@@ -12,6 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::window::Window;
 use super::{Missing, Order, Seen, Speed, WAKE};
+use crate::client::tls::Wire;
 use crate::drive::hall::Hall;
 use crate::drive::socket::{Became, Socket, State, Tools, chat_name};
 use crate::gauge::tally::{Shared, Tally};
@@ -160,7 +161,7 @@ impl Thread {
         let sources = &self.hall.sources;
         let begun = if socket.narrow { sources.begin_narrow(node.address) } else { sources.begin(node.address) };
         let stream = begun.map_err(std::io::Error::other)?;
-        socket.begin(mio::net::TcpStream::from_std(stream), now);
+        socket.begin(Wire::new(mio::net::TcpStream::from_std(stream), node.tls.as_ref())?, now);
         if let Some(stream) = socket.stream() {
             self.poll.registry().register(stream, Token(place), Interest::READABLE | Interest::WRITABLE)?;
             self.opening += 1;

@@ -14,6 +14,7 @@ use crate::client::Dialect;
 use crate::client::frames::{self, Found, Kind};
 use crate::client::handshake::{self, Next, Role, Upgraded};
 use crate::client::stream::NARROW_BYTES;
+use crate::client::tls::Wire;
 use crate::gauge::tally::{Span, Tally};
 
 mod hearing;
@@ -70,7 +71,7 @@ pub struct Socket {
     back: bool,
     /// Chats in which it has not caught up yet.
     behind: u32,
-    stream: Option<TcpStream>,
+    stream: Option<Wire>,
     rest: Vec<u8>,
     out: Vec<u8>,
     follows: Vec<Follow>,
@@ -106,7 +107,7 @@ impl Socket {
     }
 
     /// Begins to come up on this stream.
-    pub fn begin(&mut self, stream: TcpStream, now: u64) {
+    pub fn begin(&mut self, stream: Wire, now: u64) {
         self.forget();
         if self.begun == 0 {
             self.begun = now;
@@ -118,7 +119,7 @@ impl Socket {
     pub fn cut(&mut self) {
         if let Some(stream) = &self.stream {
             // Without it each would hold a port for a minute.
-            socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)).ok();
+            socket2::SockRef::from(stream.tcp()).set_linger(Some(std::time::Duration::ZERO)).ok();
         }
         self.forget();
     }
@@ -130,7 +131,7 @@ impl Socket {
 
     /// The stream, for whoever polls it.
     pub fn stream(&mut self) -> Option<&mut TcpStream> {
-        self.stream.as_mut()
+        self.stream.as_mut().map(Wire::tcp_mut)
     }
 
     /// Up, read, and with everything that it missed.
@@ -144,7 +145,7 @@ impl Socket {
     pub fn is_held_up(&self) -> bool {
         let Some(stream) = &self.stream else { return true };
         let mut bytes = [0; FULL_BYTES];
-        match stream.peek(&mut bytes) {
+        match stream.tcp().peek(&mut bytes) {
             Ok(count) => count == 0 || count >= FULL_BYTES,
             Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
@@ -225,10 +226,10 @@ impl Socket {
 
     fn connected(&mut self, hall: &Hall) -> Result<bool, Over> {
         let Some(stream) = &self.stream else { return Err(Over::new("no stream")) };
-        if let Some(error) = stream.take_error().unwrap_or_else(Some) {
+        if let Some(error) = stream.tcp().take_error().unwrap_or_else(Some) {
             return Err(Over::io(&error));
         }
-        match stream.peer_addr() {
+        match stream.tcp().peer_addr() {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
             Err(error) => return Err(Over::io(&error)),
@@ -253,7 +254,10 @@ impl Socket {
             }
         }
         self.out = Vec::new();
-        Ok(())
+        match stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Reads until nothing is left. An error says that the socket is over, and why.
@@ -282,7 +286,7 @@ impl Socket {
             };
             begin.copy_from_slice(&self.rest);
             let Some(room) = scratch.get_mut(held..) else { return Err(Over::new("no room")) };
-            let space = room.len();
+            let (space, all_at_once) = (room.len(), stream.gives_all_at_once());
             let count = match stream.read(room) {
                 Ok(0) => return Err(Over::new("it ended without a close frame")),
                 Ok(count) => count,
@@ -302,7 +306,7 @@ impl Socket {
                 self.rest = Vec::new();
             }
             // A read that leaves room has taken everything, and what comes later is told anew.
-            if count < space && !ended {
+            if all_at_once && count < space && !ended {
                 return self.flush().map_err(|error| Over::io(&error));
             }
         }

@@ -23,7 +23,7 @@ fn hall() -> Hall {
     Hall {
         clock: Clock::start(),
         dialect: Dialect::Hub,
-        nodes: vec![Node::of("http://127.0.0.1:1").expect("an address")],
+        nodes: vec![Node::of("http://127.0.0.1:1", None).expect("an address")],
         sources: Arc::new(Sources::default()),
         agents: vec![Agent {
             id: "alice".to_owned(),
