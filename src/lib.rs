@@ -22,7 +22,7 @@
 //! Imports only look left; `tests/architecture.rs` holds that:
 //!
 //! ```text
-//! sabotage · model · settings · telemetry · wire · store · people · files · fanout · chat · session · http · demo · hub · probe · main
+//! sabotage · model · settings · telemetry · wire · store · people · files · fanout · chat · session · http · demo · hub · probe · terminal · main
 //! ```
 //!
 //! # The words
@@ -64,4 +64,5 @@ pub mod session;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod terminal;
 pub mod wire;

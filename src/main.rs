@@ -2,9 +2,10 @@
 
 use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use talk_hub::hub::{Hub, HubError};
 use talk_hub::settings::Settings;
+use talk_hub::terminal::{self, Chat};
 use talk_hub::{demo, probe, telemetry};
 
 #[global_allocator]
@@ -15,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version)]
 struct Arguments {
     /// Settings on top of those that are compiled in; the environment is on top of both.
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Make three people in an empty embedded store, and say how to be one of them.
     #[arg(long)]
@@ -27,12 +28,21 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Ask the hub on this machine whether it lives: for health checks of containers.
-    Health,
+    Health {
+        /// Settings on top of those that are compiled in.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    Chat(Box<Chat>),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let ended = actix_web::rt::System::new().block_on(run(&arguments));
+    let mut arguments = Arguments::parse();
+    let system = actix_web::rt::System::new();
+    if let Some(Command::Chat(chat)) = arguments.command.take() {
+        return system.block_on(terminal::run(*chat, Arguments::command()));
+    }
+    let ended = system.block_on(run(&arguments));
     let Err(error) = ended else { return ExitCode::SUCCESS };
     // The log may not be set up, and whoever starts a hub by hand looks here.
     let _ = writeln!(std::io::stderr(), "talk-hub: {error}");
@@ -42,8 +52,12 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<(), HubError> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    let mut settings = Settings::load(arguments.config.as_deref(), environment)?;
-    if let Some(Command::Health) = arguments.command {
+    let config = match &arguments.command {
+        Some(Command::Health { config: Some(config) }) => Some(config),
+        _ => arguments.config.as_ref(),
+    };
+    let mut settings = Settings::load(config.map(PathBuf::as_path), environment)?;
+    if let Some(Command::Health { .. }) = arguments.command {
         return Ok(probe::is_alive(settings.server.bind)?);
     }
     if arguments.demo {

@@ -25,6 +25,7 @@ const LINE: &[&str] = &[
     "demo",
     "hub",
     "probe",
+    "terminal",
     "main",
 ];
 

@@ -41,6 +41,7 @@ mod settings; // where settings come from; wrong ones are named
 mod slow_readers; // sockets that stop reading cost nobody but themselves
 mod socket_rules; // who may connect, what may be sent, when a socket ends
 mod subscriptions; // topics: what a socket hears, once and in order
+mod terminal; // talk-hub chat: in terminals and scripts
 mod threads; // replies, counted and kept together
 mod traces; // the lines and spans of a call are found by it
 mod tutorial;
