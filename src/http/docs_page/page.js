@@ -1,5 +1,10 @@
 // Shows /openapi.json of this hub. A credential that is typed in is gone when the page is left.
-window.onload = () => {
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", paint);
+paint();
+
+window.addEventListener("load", () => {
   SwaggerUIBundle({
     url: "/openapi.json",
     dom_id: "#swagger-ui",
@@ -13,4 +18,4 @@ window.onload = () => {
     // Its default asks a server on the web about the document.
     validatorUrl: null,
   });
-};
+});
