@@ -30,16 +30,30 @@ const kindOf = (document, given) => {
   return types.map((type) => (type === "string" && schema.format) || type).join(" | ");
 };
 
+/** What a value must keep to, where its description does not say it. */
 const limits = (schema) => {
   const words = [];
-  if (schema.maxLength) words.push(`At most ${schema.maxLength} characters.`);
+  if (schema.maxLength && !schema.description?.includes("At most")) words.push(`At most ${schema.maxLength} characters.`);
   if (schema.minItems) words.push(`At least ${schema.minItems}.`);
   return words.join(" ");
 };
 
+/** The names of an object's fields: first those that are always there, in the order in which they are said. */
+const names = (schema) => [...new Set([...(schema.required ?? []), ...Object.keys(schema.properties ?? {})])];
+
+/** A value with its fields in that order. */
+const ordered = (document, given, value) => {
+  const schema = followed(document, given ?? {});
+  if (Array.isArray(value)) return value.map((item) => ordered(document, schema.items, item));
+  if (typeof value !== "object" || value === null || !schema.properties) return value;
+  const known = names(schema).filter((name) => name in value);
+  return Object.fromEntries(known.map((name) => [name, ordered(document, schema.properties[name], value[name])]));
+};
+
 /** The fields of an object, one row each. */
 const fields = (document, schema) => {
-  const rows = Object.entries(schema.properties ?? {}).map(([name, given]) => {
+  const rows = names(schema).map((name) => {
+    const given = schema.properties[name];
     const field = followed(document, given);
     const required = schema.required?.includes(name);
     const link = field.name ?? followed(document, field.items ?? {}).name ?? followed(document, field.additionalProperties || {}).name;
@@ -54,26 +68,26 @@ const fields = (document, schema) => {
     element("table", { class: "fields" }, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
 };
 
-const examples = (message) =>
-  (message.examples ?? []).map(({ name, payload }) =>
-    element("figure", {}, element("figcaption", {}, name), element("pre", { tabindex: "0" }, element("code", {}, JSON.stringify(payload, null, 2)))));
+const examples = (document, message) =>
+  (message.examples ?? []).map(({ name, payload }) => {
+    const text = JSON.stringify(ordered(document, message.payload, payload), null, 2);
+    return element("figure", {}, element("figcaption", {}, name), element("pre", { tabindex: "0" }, element("code", {}, text)));
+  });
 
 const frame = (document, message) =>
   element("section", { "aria-labelledby": `frame-${message.name}` },
     element("h3", { id: `frame-${message.name}` }, element("code", {}, message.name)),
     element("p", {}, ...inline(message.summary)),
     fields(document, message.payload),
-    ...examples(message));
+    ...examples(document, message));
 
-/** The frames that one side says, in the order of the document. */
+/** The frames that one side says: of the hub's, first the answers. */
 const saidBy = (document, action) => {
-  const names = new Set();
-  const note = (/** @type {any[]} */ list = []) => list.forEach(({ $ref }) => names.add($ref.split("/").pop()));
-  for (const operation of Object.values(document.operations)) {
-    if (operation.action === action) note(operation.messages);
-    if (action === "send") note(operation.reply?.messages);
-  }
-  return [...names].map((name) => document.components.messages[name]);
+  const operations = Object.values(document.operations);
+  const replies = action === "send" ? operations.flatMap(({ reply }) => reply?.messages ?? []) : [];
+  const said = operations.filter((operation) => operation.action === action).flatMap(({ messages }) => messages);
+  const found = new Set([...replies, ...said].map(({ $ref }) => $ref.split("/").pop()));
+  return [...found].map((name) => document.components.messages[name]);
 };
 
 const schemas = (document) =>

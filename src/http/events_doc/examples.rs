@@ -131,7 +131,7 @@ fn chat(seq: u64) -> ChatResource {
         r#type: "group".to_owned(),
         name: if seq == 1 { "Project Alpha" } else { "Project Beta" }.to_owned(),
         detail: String::new(),
-        member_count: if seq < 3 { 1 } else { 2 },
+        member_count: 1,
         tm_create: moment(1),
         tm_delete: if seq == 10 { tm_update.clone() } else { String::new() },
         tm_update,
