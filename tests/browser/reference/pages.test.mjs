@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { ROOT, demoHub, eventually, watchedPage } from "./demo.mjs";
+
+import { eventually } from "../kit/eventually.mjs";
+import { ROOT, demoHub, watchedPage } from "./demo.mjs";
 
 /** Keeps a picture, where pictures are wanted. */
 const picture = async (page, name) => {
@@ -16,7 +18,7 @@ const picture = async (page, name) => {
 
 test("a token can be given, a call tried and its answer seen", async (t) => {
   const hub = await demoHub(t);
-  const { page, complaints } = await watchedPage(t, hub.address);
+  const page = await watchedPage(t, hub.address);
   await page.goto(`${hub.address}/docs`);
   await page.getByRole("button", { name: "Authorize" }).first().click();
   const ways = await page.locator(".auth-container h4 code").allTextContents();
@@ -31,12 +33,12 @@ test("a token can be given, a call tried and its answer seen", async (t) => {
   assert.equal(await answer.locator(".response-col_status").innerText(), "200");
   assert.match(await answer.locator(".response-col_description").innerText(), /alice@demo\.test/);
   await picture(page, "call-tried");
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(page.complaints, []);
 });
 
 test("without a token the answer says so", async (t) => {
   const hub = await demoHub(t);
-  const { page } = await watchedPage(t, hub.address);
+  const page = await watchedPage(t, hub.address);
   await page.goto(`${hub.address}/docs`);
   const call = page.locator(".opblock", { has: page.locator("[data-path='/v1.0/service_agents/me']") }).first();
   await call.locator(".opblock-summary-control").click();
@@ -49,7 +51,7 @@ for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 420]) {
     test(`every frame can be read, ${colorScheme}, ${width} wide`, async (t) => {
       const hub = await demoHub(t);
-      const { page, complaints } = await watchedPage(t, hub.address, { colorScheme, viewport: { width, height: 900 } });
+      const page = await watchedPage(t, hub.address, { colorScheme, viewport: { width, height: 900 } });
       await page.goto(`${hub.address}/docs/events`);
       await page.locator("#events:not([aria-busy])").waitFor();
       const api = await (await fetch(`${hub.address}/asyncapi.json`)).json();
@@ -79,7 +81,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.goto(`${hub.address}/docs`);
       await page.locator(".opblock").first().waitFor();
       await picture(page, `calls-${colorScheme}-${width}`);
-      assert.deepEqual(complaints, []);
+      assert.deepEqual(page.complaints, []);
     });
   }
 }
