@@ -20,6 +20,8 @@ const block = (fence) => {
 
 // Node 20 has a WebSocket behind a flag; later ones have it without.
 const flags = globalThis.WebSocket ? [] : ["--experimental-websocket", "--no-warnings"];
+/** How a program of the guide is started. @param {string[]} args */
+const command = ([name, ...args]) => [...(name === "follow.mjs" ? flags : []), name, ...args];
 
 test("the guide's programs miss and repeat nothing over a cut and a restart", async (t) => {
   const hub = await demoHub(t);
@@ -27,7 +29,7 @@ test("the guide's programs miss and repeat nothing over a cut and a restart", as
   t.after(() => wire.stop());
   const cwd = folder(t);
   for (const [, name] of page.matchAll(/^```js file=(\S+)$/gm)) writeFileSync(path.join(cwd, name), block(`js file=${name}`));
-  const node = (args, address) => run(t, process.execPath, [...flags, ...args], { cwd, env: { HUB: address } });
+  const node = (args, address) => run(t, process.execPath, command(args), { cwd, env: { HUB: address } });
   const say = async (...texts) => {
     const said = node(["say.mjs", ...texts], hub.address);
     assert.equal(await said.ended, 0, said.stderr);
@@ -78,7 +80,7 @@ test("a message that is said while the link is cut is there once when it is mend
   const cwd = folder(t);
   for (const name of ["hub.mjs", "say.mjs"]) writeFileSync(path.join(cwd, name), block(`js file=${name}`));
   const texts = Array.from({ length: 40 }, (_, n) => `number ${n}`);
-  const saying = run(t, process.execPath, [...flags, "say.mjs", ...texts], { cwd, env: { HUB: wire.url } });
+  const saying = run(t, process.execPath, command(["say.mjs", ...texts]), { cwd, env: { HUB: wire.url } });
   const bearer = { headers: { Authorization: `Bearer ${hub.tokens.BOB}` } };
   const list = async () => (await (await fetch(`${hub.address}/v1.0/service_agents/talk_messages?page_size=100`, bearer)).json()).result;
   for (const some of [5, 15, 25]) {
