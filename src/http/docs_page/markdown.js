@@ -1,5 +1,6 @@
 // The little Markdown that the hub's documents use, as elements: headings, paragraphs, lists, tables,
 // `code` and **strong**. Text becomes text nodes only, so that nothing in it can run.
+// @ts-check
 
 /**
  * @param {string} name
@@ -32,7 +33,7 @@ const cells = (/** @type {string} */ row) =>
   row.split("|").slice(1, -1).map((cell) => cell.trim());
 
 /** @param {string[]} rows of a table, the head and its rule first */
-const table = ([head, , ...rows]) =>
+const table = ([head = "", , ...rows]) =>
   element("div", { class: "wide" }, element("table", {},
     element("thead", {}, element("tr", {}, ...cells(head).map((cell) => element("th", { scope: "col" }, ...inline(cell))))),
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row).map((cell) => element("td", {}, ...inline(cell))))))));
@@ -45,10 +46,10 @@ const table = ([head, , ...rows]) =>
 export const blocks = (text) =>
   text.split(/\n{2,}/).filter((block) => block.trim()).map((block) => {
     const lines = block.trim().split("\n");
-    const heading = /^(#+) (.*)$/.exec(lines[0]);
-    if (heading) return element(`h${heading[1].length}`, { id: slug(heading[2]) }, ...inline(heading[2]));
-    if (lines[0].startsWith("|")) return table(lines);
-    if (lines[0].startsWith("- ")) {
+    const [, marks, title] = /^(#+) (.*)/.exec(block.trim()) ?? [];
+    if (marks && title) return element(`h${marks.length}`, { id: slug(title) }, ...inline(title));
+    if (block.startsWith("|")) return table(lines);
+    if (block.startsWith("- ")) {
       return element("ul", {}, ...lines.map((line) => element("li", {}, ...inline(line.replace(/^- /, "")))));
     }
     return element("p", {}, ...inline(lines.join(" ")));
