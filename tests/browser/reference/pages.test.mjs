@@ -5,6 +5,8 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
+import axe from "axe-core";
+
 import { eventually } from "../kit/eventually.mjs";
 import { ROOT, demoHub, watchedPage } from "./demo.mjs";
 
@@ -74,6 +76,10 @@ for (const colorScheme of ["light", "dark"]) {
       assert.deepEqual(broken, []);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(wide <= 0, `${wide} pixels wider than the window`);
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate("axe.run()");
+      const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+      assert.deepEqual(serious.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
       await picture(page, `events-${colorScheme}-${width}`);
       await page.goto(`${hub.address}/docs/events#frame-resync`);
       await eventually("the frame that the address names is in sight", () =>
