@@ -1,8 +1,9 @@
 //! `/asyncapi.json`: the socket as AsyncAPI 3.0, made from the tables of events, close causes and
-//! frames, so that none of them can be there without being described.
+//! frames, so that none of them can be there without being described. Its examples are frames of
+//! the same types.
 //!
-//! Frames of clients are described by hand, because they are also read by hand; a test reads the
-//! examples with the same code that reads the clients.
+//! Frames of clients are read by hand, into types that the document is made from; a test holds the
+//! two together.
 
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
@@ -11,9 +12,12 @@ use crate::model::EventKind;
 use crate::people::AgentBody;
 use crate::wire::CloseCause;
 use crate::wire::frames::{
-    AGENT_STATUS_UPDATED, AnswerFrame, ErrorFrame, EventFrame, ID_BYTES_MAX, LostReason, ResyncFrame,
+    AGENT_STATUS_UPDATED, AnswerFrame, ErrorFrame, EventFrame, LostReason, ResyncFrame, SubscribeFrame,
+    UnsubscribeFrame,
 };
 use crate::wire::resources::{ChatResource, MessageResource, ParticipantResource};
+
+mod examples;
 
 /// Where sockets are opened; both are the same.
 const CHANNELS: [(&str, &str); 2] = [("ws", "/v1.0/ws"), ("service_agents_ws", "/v1.0/service_agents/ws")];
@@ -95,7 +99,8 @@ fn channel(path: &str, messages: &Map<String, Value>) -> Value {
         "title": "A connection of an agent",
         "description": "A ping comes every `server.ping_secs`; a client that says nothing, not even pong, for \
             `server.idle_secs` is closed. Frames of clients have at most `limits.frame_bytes_max` bytes. Five wrong \
-            frames in a row end the connection; one does not.",
+            frames in a row end the connection; one does not. Fields may be added to what the hub says: a client \
+            leaves alone what it does not know.",
         "messages": refs,
         "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
         "x-close-codes": close,
@@ -126,45 +131,15 @@ fn operations(channel: &str) -> Vec<(String, Value)> {
     ]
 }
 
+/// What clients say, from the types that their frames are read into.
 fn client_messages() -> Map<String, Value> {
-    let agent = "0c811555-7a56-4802-ba27-ed9fdfd37223";
-    let chat = "6c1fd2a4-9f6c-4d43-8ad0-2f6f3b0b7f21";
-    let id = json!({"type": ["string", "null"], "maxLength": ID_BYTES_MAX,
-        "description": "Asks for an answer, which carries it; so does an error."});
-    let topics = json!({"type": "array", "minItems": 1, "items": {"type": "string"}});
-    let since = json!({"type": ["object", "null"], "additionalProperties": {"type": "string", "maxLength": 64},
-        "description": "Where the client stands: the cursor of each chat it knows, by the chat's id."});
-    let payload = |kind: &str, more: Option<Value>| {
-        let mut fields = json!({"type": {"const": kind}, "topics": topics, "id": id});
-        if let Some(more) = more {
-            fields["since"] = more;
-        }
-        json!({"type": "object", "required": ["type", "topics"], "properties": fields})
-    };
-    let topic = format!("agent_id:{agent}");
+    let hear = "Hear topics. Once it is in force, every event after it is delivered.";
+    let end = "Hear topics no longer, named as they were subscribed to.";
     let rows = [
-        (
-            "subscribe",
-            "Hear topics. Once it is in force, every event after it is delivered.",
-            payload("subscribe", Some(since)),
-            json!([
-                {"name": "VoIPBIN", "payload": {"type": "subscribe", "topics": [&topic]}},
-                {"name": "resume", "payload": {"type": "subscribe", "topics": [&topic], "id": "1",
-                    "since": {chat: "AQ8_vGEAAAAAKgAGCPnAJpQAu6fN0V1zGZE"}}},
-            ]),
-        ),
-        (
-            "unsubscribe",
-            "Hear topics no longer, named as they were subscribed to.",
-            payload("unsubscribe", None),
-            json!([{"name": "one", "payload": {"type": "unsubscribe", "topics": [&topic], "id": "2"}}]),
-        ),
+        ("subscribe", hear, frame::<SubscribeFrame>("subscribe")),
+        ("unsubscribe", end, frame::<UnsubscribeFrame>("unsubscribe")),
     ];
-    let message = |(name, text, payload, examples): (&str, &str, Value, Value)| {
-        let body = json!({"name": name, "title": name, "summary": text, "payload": payload, "examples": examples});
-        (name.to_owned(), body)
-    };
-    rows.into_iter().map(message).collect()
+    rows.into_iter().map(|(name, text, payload)| (name.to_owned(), message(name, text, payload))).collect()
 }
 
 /// What the hub says about a client's frames and copies.
@@ -176,7 +151,7 @@ fn answers() -> Map<String, Value> {
         ("error", "A frame was refused, and nothing of it took effect.", frame::<ErrorFrame>("error")),
         ("resync", "Fetch this chat over REST; events go on from the cursor.", frame::<ResyncFrame>("resync")),
     ];
-    rows.into_iter().map(|(name, text, payload)| (name.to_owned(), message(name, text, &payload))).collect()
+    rows.into_iter().map(|(name, text, payload)| (name.to_owned(), told(name, text, payload))).collect()
 }
 
 fn events() -> Map<String, Value> {
@@ -191,10 +166,7 @@ fn events() -> Map<String, Value> {
         };
         // An event of a chat always says where it stands.
         payload["required"] = json!(["type", "data", "chat_id", "seq", "cursor", "timestamp"]);
-        for (field, kind) in [("chat_id", "string"), ("seq", "integer"), ("cursor", "string")] {
-            payload["properties"][field]["type"] = json!(kind);
-        }
-        (name.to_owned(), message(name, kind.meaning(), &payload))
+        (name.to_owned(), told(name, kind.meaning(), payload))
     });
     let mut all: Map<_, _> = of_chats.collect();
     let mut payload = event::<AgentBody>(AGENT_STATUS_UPDATED);
@@ -203,29 +175,59 @@ fn events() -> Map<String, Value> {
     }
     let text =
         "An agent of the customer can be reached otherwise. It is of no chat, and not sent again to who was away.";
-    all.insert(AGENT_STATUS_UPDATED.to_owned(), message(AGENT_STATUS_UPDATED, text, &payload));
+    all.insert(AGENT_STATUS_UPDATED.to_owned(), told(AGENT_STATUS_UPDATED, text, payload));
     all
 }
 
 fn event<D: ToSchema>(name: &str) -> Value {
     let mut payload = frame::<EventFrame<'static, D>>(name);
-    payload["properties"]["data"] = reference("schemas", &D::name());
+    payload["properties"]["data"] = json!({"allOf": [reference("schemas", &D::name())],
+        "description": payload["properties"]["data"]["description"]});
     payload
 }
 
 /// The schema of a frame, with its one `type`.
 fn frame<F: ToSchema>(kind: &str) -> Value {
-    let mut schema = serde_json::to_value(F::schema()).unwrap_or_default();
-    // What it is for is said on the message; here it is said to those who read the code.
-    if let Some(fields) = schema.as_object_mut() {
-        fields.remove("description");
+    let schema = serde_json::to_value(F::schema()).unwrap_or_default();
+    let mut fields = json!({"type": {"const": kind, "description": "What the frame is."}});
+    if let (Some(fields), Some(more)) = (fields.as_object_mut(), schema["properties"].as_object()) {
+        fields.extend(more.clone().into_iter().filter(|(name, _)| name != "type"));
     }
-    schema["properties"]["type"] = json!({"const": kind});
-    schema
+    let mut required: Vec<Value> = schema["required"].as_array().cloned().unwrap_or_default();
+    required.retain(|name| name != "type");
+    required.insert(0, json!("type"));
+    json!({"type": "object", "required": required, "properties": fields})
 }
 
-fn message(name: &str, text: &str, payload: &Value) -> Value {
-    json!({"name": name, "title": name, "summary": text, "payload": payload})
+/// A message of the hub's. What has no value is left out and never null.
+fn told(name: &str, text: &str, mut payload: Value) -> Value {
+    never_null(&mut payload);
+    message(name, text, payload)
+}
+
+fn message(name: &str, text: &str, payload: Value) -> Value {
+    json!({"name": name, "title": name, "summary": text, "payload": payload, "examples": examples::of(name)})
+}
+
+/// Takes null out of what a field may be: nothing that the hub says is ever null.
+fn never_null(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(kinds)) = fields.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [kind] = kinds.as_slice() {
+                    let kind = kind.clone();
+                    fields.insert("type".to_owned(), kind);
+                }
+            }
+            if let Some(Value::Array(choices)) = fields.get_mut("oneOf") {
+                choices.retain(|choice| choice["type"] != "null");
+            }
+            fields.values_mut().for_each(never_null);
+        }
+        Value::Array(values) => values.iter_mut().for_each(never_null),
+        _ => {}
+    }
 }
 
 /// What the frames are made of.
@@ -244,7 +246,12 @@ fn schemas() -> Map<String, Value> {
         found.push((name.into_owned(), schema));
     }
     MessageResource::schemas(&mut found);
-    found.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default())).collect()
+    let written = found.into_iter().map(|(name, schema)| {
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        never_null(&mut schema);
+        (name, schema)
+    });
+    written.collect()
 }
 
 fn reference(part: &str, name: &str) -> Value {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 use uuid::Uuid;
 
 use crate::model::{AgentId, Caller, CustomerId, Micros, Permissions};
 use crate::store::{List, NewRecord, Result, StoreError, Table};
-use crate::wire::time;
+use crate::wire::{forms, time};
 
 use super::People;
 use super::agents::unique_name;
@@ -52,6 +53,13 @@ pub enum AgentStatus {
 }
 
 impl AgentStatus {
+    const ALL: [Self; 5] = [Self::Available, Self::Away, Self::Busy, Self::Offline, Self::Ringing];
+
+    /// The words, for the documents.
+    fn form() -> Object {
+        forms::word("Whether the agent can be reached, as it says.", Self::ALL.map(Self::as_str))
+    }
+
     /// The wire's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -67,9 +75,7 @@ impl AgentStatus {
     /// Reads the wire's word.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Available, Self::Away, Self::Busy, Self::Offline, Self::Ringing]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 
@@ -84,13 +90,16 @@ pub struct AgentBody {
     pub name: String,
     pub detail: String,
     /// `available`, `away`, `busy`, `offline` or `ringing`.
+    #[schema(schema_with = AgentStatus::form)]
     pub status: String,
     /// Bits: 16 agent, 32 customer admin, 64 customer manager.
     pub permission: u64,
-    #[schema(example = "2024-01-17 10:30:00.000000")]
+    #[schema(schema_with = forms::moment)]
     pub tm_create: String,
+    #[schema(schema_with = forms::moment)]
     pub tm_update: String,
     /// `""` unless deleted.
+    #[schema(schema_with = forms::moment_or_never)]
     pub tm_delete: String,
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::fanout::outbox::Verdict;
 use crate::people::Verified;
-use crate::wire::frames::{ClientFrame, ErrorFrame, encode};
+use crate::wire::frames::{ClientFrame, ErrorFrame, SubscribeFrame, UnsubscribeFrame, encode};
 use crate::wire::{ApiError, CloseCause, Reason};
 
 use super::follower::Session;
@@ -99,11 +99,11 @@ impl SessionActor {
         let (switchboard, session) = (self.switchboard.clone(), Rc::clone(&self.session));
         let done = async move {
             match frame {
-                ClientFrame::Subscribe { topics, id, since } => {
+                ClientFrame::Subscribe(SubscribeFrame { topics, id, since }) => {
                     let done = switchboard.subscribe(&session, &topics, id.clone(), since).await;
                     (id, done)
                 }
-                ClientFrame::Unsubscribe { topics, id } => {
+                ClientFrame::Unsubscribe(UnsubscribeFrame { topics, id }) => {
                     let done = switchboard.unsubscribe(&session, &topics, id.clone());
                     (id, done)
                 }

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::forms;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $wire:literal, $status:ident;)*) => {
         /// Why a call was refused.
@@ -185,8 +187,10 @@ pub struct ErrorEnvelope {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ErrorBody {
     /// The class; goes with the HTTP status.
+    #[schema(schema_with = forms::status)]
     pub status: String,
     /// Why, as a word to decide on.
+    #[schema(schema_with = forms::reason)]
     pub reason: String,
     /// What was wrong with which field, for a person.
     pub message: String,

@@ -17,17 +17,33 @@ pub const ID_BYTES_MAX: usize = 64;
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientFrame {
-    Subscribe {
-        topics: Vec<String>,
-        /// Wants an answer, and this is its name.
-        id: Option<String>,
-        /// Where the client stands, chat by chat.
-        since: Option<HashMap<String, String>>,
-    },
-    Unsubscribe {
-        topics: Vec<String>,
-        id: Option<String>,
-    },
+    Subscribe(SubscribeFrame),
+    Unsubscribe(UnsubscribeFrame),
+}
+
+/// Asks to hear topics.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+pub struct SubscribeFrame {
+    /// What to hear, besides what is heard already.
+    #[schema(schema_with = super::forms::topics)]
+    pub topics: Vec<String>,
+    /// Asks for an answer, which carries it; so does an error. At most 64 bytes.
+    #[schema(max_length = 64)]
+    pub id: Option<String>,
+    /// Where the client stands: the cursor of each chat it knows, by the chat's id. Asks for an answer too.
+    #[schema(value_type = Option<HashMap<uuid::Uuid, String>>)]
+    pub since: Option<HashMap<String, String>>,
+}
+
+/// Asks to hear topics no longer.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+pub struct UnsubscribeFrame {
+    /// What to hear no longer, as it was subscribed to.
+    #[schema(schema_with = super::forms::topics)]
+    pub topics: Vec<String>,
+    /// Asks for an answer, which carries it; so does an error. At most 64 bytes.
+    #[schema(max_length = 64)]
+    pub id: Option<String>,
 }
 
 /// A frame that could not be understood: what was wrong, and the id it had, if that much was.
@@ -69,8 +85,11 @@ fn read_frame(value: &serde_json::Value, id: Option<String>) -> Result<ClientFra
     }
     let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
     match kind {
-        "subscribe" => Ok(ClientFrame::Subscribe { topics: read_topics(value)?, id, since: read_since(value)? }),
-        "unsubscribe" => Ok(ClientFrame::Unsubscribe { topics: read_topics(value)?, id }),
+        "subscribe" => {
+            let (topics, since) = (read_topics(value)?, read_since(value)?);
+            Ok(ClientFrame::Subscribe(SubscribeFrame { topics, id, since }))
+        }
+        "unsubscribe" => Ok(ClientFrame::Unsubscribe(UnsubscribeFrame { topics: read_topics(value)?, id })),
         _ => Err(ApiError::argument("type must be subscribe or unsubscribe")),
     }
 }
@@ -104,7 +123,9 @@ pub const AGENT_STATUS_UPDATED: &str = "agent_status_updated";
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventFrame<'a, D> {
     pub r#type: &'a str,
+    /// What it happened to, as it is when this is sent.
     pub data: D,
+    /// The chat it happened in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chat_id: Option<uuid::Uuid>,
     /// Counts the events of the chat: 1, 2, 3, ... without a hole.
@@ -115,6 +136,7 @@ pub struct EventFrame<'a, D> {
     #[schema(max_length = 64)]
     pub cursor: Option<String>,
     /// When it happened.
+    #[schema(schema_with = super::forms::moment)]
     pub timestamp: String,
 }
 
@@ -123,6 +145,7 @@ pub struct EventFrame<'a, D> {
 pub struct AnswerFrame {
     /// `subscribed` or `unsubscribed`.
     pub r#type: &'static str,
+    /// The frame's that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// What the connection is subscribed to from now on.
@@ -135,7 +158,10 @@ pub struct AnswerFrame {
 /// Where a chat stands when a subscription begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ResumeState {
+    /// Number of the chat's newest event when the subscription came into force.
     pub seq: u64,
+    /// Where that event stands.
+    #[schema(max_length = 64)]
     pub cursor: String,
     /// Whether every event after the given cursor follows. `true` also for a chat that was not
     /// named: nothing of it was missed, it begins here.
@@ -182,8 +208,12 @@ impl ResumeState {
 pub struct ResyncFrame {
     pub r#type: &'static str,
     pub chat_id: uuid::Uuid,
+    /// Why what the client has is not the truth.
     pub reason: LostReason,
+    /// The event behind which events go on.
     pub seq: u64,
+    /// Where that event stands.
+    #[schema(max_length = 64)]
     pub cursor: String,
 }
 
@@ -191,6 +221,7 @@ pub struct ResyncFrame {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorFrame {
     pub r#type: &'static str,
+    /// The frame's that was refused, when it had one that could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     pub error: super::error::ErrorBody,

@@ -4,6 +4,7 @@
 pub mod close;
 pub mod cursor;
 pub mod error;
+pub mod forms;
 pub mod frames;
 pub mod page;
 pub mod resources;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::model::{Chat, ChatId, ChatKey, CustomerId, Media, Message, Overlay, Owner, Participant, Position};
 
-use super::{cursor, time};
+use super::{cursor, forms, time};
 
 /// A chat.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, ToSchema)]
@@ -15,18 +15,19 @@ pub struct ChatResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `direct`, `group` or `talk`.
-    #[schema(example = "group")]
+    #[schema(schema_with = forms::chat_type)]
     pub r#type: String,
     #[schema(example = "Night shift")]
     pub name: String,
     pub detail: String,
     /// Members it has now.
     pub member_count: u64,
-    #[schema(example = "2024-01-17 10:30:00.000000")]
+    #[schema(schema_with = forms::moment)]
     pub tm_create: String,
+    #[schema(schema_with = forms::moment)]
     pub tm_update: String,
     /// `""` while it is not deleted.
-    #[schema(example = "")]
+    #[schema(schema_with = forms::moment_or_never)]
     pub tm_delete: String,
     /// Number of the chat's newest event.
     pub seq: u64,
@@ -45,7 +46,7 @@ pub struct MessageResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `agent` or `system`.
-    #[schema(example = "agent")]
+    #[schema(schema_with = forms::message_owner)]
     pub owner_type: String,
     /// The agent; the nil UUID for `system`.
     pub owner_id: Uuid,
@@ -54,18 +55,19 @@ pub struct MessageResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<Uuid>,
     /// `normal` or `system`.
-    #[schema(example = "normal")]
+    #[schema(schema_with = forms::message_type)]
     pub r#type: String,
     /// `""` when there are only medias, and once it is deleted.
     #[schema(example = "Hello Bob")]
     pub text: String,
     pub medias: Vec<MediaResource>,
     pub metadata: MetadataResource,
-    #[schema(example = "2024-01-17 10:30:00.000000")]
+    #[schema(schema_with = forms::moment)]
     pub tm_create: String,
+    #[schema(schema_with = forms::moment)]
     pub tm_update: String,
     /// `""` while it is not deleted.
-    #[schema(example = "")]
+    #[schema(schema_with = forms::moment_or_never)]
     pub tm_delete: String,
     /// Number of its `chatmessage_created` among the chat's events.
     pub seq: u64,
@@ -88,10 +90,10 @@ pub struct ReactionResource {
     #[schema(example = "\u{1F44D}")]
     pub emoji: String,
     /// `agent`.
-    #[schema(example = "agent")]
+    #[schema(schema_with = forms::agent_owner)]
     pub owner_type: String,
     pub owner_id: Uuid,
-    #[schema(example = "2024-01-17 10:30:00.000000")]
+    #[schema(schema_with = forms::moment)]
     pub tm_create: String,
 }
 
@@ -125,11 +127,11 @@ pub struct ParticipantResource {
     pub id: Uuid,
     pub customer_id: Uuid,
     /// `agent`.
-    #[schema(example = "agent")]
+    #[schema(schema_with = forms::agent_owner)]
     pub owner_type: String,
     pub owner_id: Uuid,
     pub chat_id: Uuid,
-    #[schema(example = "2024-01-17 10:30:00.000000")]
+    #[schema(schema_with = forms::moment)]
     pub tm_joined: String,
 }
 

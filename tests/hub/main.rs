@@ -11,6 +11,7 @@ mod agents; // people: seen, made, ended; oneself
 mod chats; // chats: made, read, changed, deleted
 mod cost; // measured against the budgets: Redis memory, script calls, idle connections
 mod cut_off; // clients cut off at random end where those never cut do
+mod documents; // what the documents show is what the hub says
 mod erasure; // a deleted text is nowhere
 mod errors; // every reason for a refusal, as a snapshot
 mod files;

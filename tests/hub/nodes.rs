@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join, join_all};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::calls::said;
 use crate::support::deployment::nodes_on;
@@ -208,7 +208,7 @@ async fn outlives(pair: &mut Pair, mut sockets: [Socket; 2], end_of_outage: impl
     refused_in_time(&alice, &said("refused after a while", &chat)).await;
     for socket in &mut sockets {
         // Frames that ask nothing of Redis are taken: the connection is alive.
-        socket.send(&json!({"type": "dance"})).await;
+        socket.send_wrong(r#"{"type":"dance"}"#).await;
         socket.expect_error("INVALID_ARGUMENT").await;
     }
     end_of_outage(pair).await;
@@ -295,7 +295,7 @@ async fn a_long_outage_costs_no_socket_and_no_memory() {
         assert_eq!(pair.alice.at(node).get("/health/live").await.status, 200);
     }
     for socket in &mut sockets {
-        socket.send(&json!({"type": "dance"})).await;
+        socket.send_wrong(r#"{"type":"dance"}"#).await;
         socket.expect_error("INVALID_ARGUMENT").await;
     }
     pair.redis.start_again().await;

@@ -23,7 +23,7 @@ async fn present(agent: &Agent, secret: &str) {
         let url = format!("{}/v1.0/ws?{place}={secret}", agent.next_node());
         if let Ok(mut socket) = Socket::try_open(&url, &[], &agent.id).await {
             socket.subscribe(&[&agent.topic()]).await;
-            socket.send(&json!({"type": "subscribe", "topics": [secret], "id": "a"})).await;
+            socket.ask_wrong(json!({"type": "subscribe", "topics": [secret]})).await;
         }
     }
 }

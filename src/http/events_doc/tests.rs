@@ -44,20 +44,66 @@ fn close_codes_are_there_once() {
 }
 
 #[test]
-fn examples_of_clients_are_understood() {
-    for (name, message) in client_messages() {
-        let validator = validator(&message["payload"]);
-        for example in message["examples"].as_array().expect("examples") {
-            let payload = &example["payload"];
-            assert!(validator.is_valid(payload), "{payload}");
-            let frame = ClientFrame::parse(&payload.to_string()).expect("a frame");
-            assert_eq!(matches!(frame, ClientFrame::Subscribe { .. }), name == "subscribe");
+fn what_a_client_may_say_is_what_is_understood() {
+    let topic = "agent_id:0c811555-7a56-4802-ba27-ed9fdfd37223";
+    let kinds = [None, Some(json!(7)), Some(json!("dance")), Some(json!("subscribe")), Some(json!("unsubscribe"))];
+    let ids = [json!(null), json!("1"), json!(""), json!(7), json!("x".repeat(64)), json!("x".repeat(65))];
+    let topics = [json!(null), json!(topic), json!([]), json!([7]), json!([topic]), json!([topic, 7])];
+    let cursors = json!({"6c1fd2a4-9f6c-4d43-8ad0-2f6f3b0b7f21": "c"});
+    let since = [json!(null), json!("x"), json!({}), cursors, json!({"6c1fd2a4-9f6c-4d43-8ad0-2f6f3b0b7f21": 7})];
+    let or_none = |values: &[Value]| -> Vec<Option<Value>> {
+        std::iter::once(None).chain(values.iter().cloned().map(Some)).collect()
+    };
+    let validators: Vec<_> = client_messages().values().map(|message| validator_of(&message["payload"])).collect();
+    let (mut good, mut all) = (0, 0);
+    for (kind, id) in kinds.iter().flat_map(|kind| or_none(&ids).into_iter().map(move |id| (kind, id))) {
+        for (topics, since) in or_none(&topics)
+            .into_iter()
+            .flat_map(|topics| or_none(&since).into_iter().map(move |s| (topics.clone(), s)))
+        {
+            let fields = [("type", kind.clone()), ("id", id.clone()), ("topics", topics), ("since", since)];
+            let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            let frame = Value::Object(fields.collect());
+            let described = validators.iter().any(|validator| validator.is_valid(&frame));
+            assert_eq!(described, ClientFrame::parse(&frame.to_string()).is_ok(), "{frame}");
+            (good, all) = (good + usize::from(described), all + 1);
         }
-        for wrong in [json!({"type": name}), json!({"type": name, "topics": []}), json!({"topics": ["x"]})] {
-            assert!(!validator.is_valid(&wrong) && ClientFrame::parse(&wrong.to_string()).is_err(), "{wrong}");
+    }
+    assert!(good > 20 && good < all / 4, "{good} of {all}");
+}
+
+#[test]
+fn examples_are_what_they_are_examples_of() {
+    let document = document();
+    let messages = document["components"]["messages"].as_object().expect("messages");
+    for (name, message) in messages {
+        let examples = message["examples"].as_array().expect("examples");
+        assert!(!examples.is_empty(), "{name} has no example");
+        for example in examples {
+            let faults: Vec<_> = validator(&message["payload"])
+                .iter_errors(&example["payload"])
+                .map(|fault| format!("{}: {fault}", fault.instance_path()))
+                .collect();
+            assert!(faults.is_empty(), "{name}: {faults:?}");
         }
-        let long = json!({"type": name, "topics": ["x"], "id": "x".repeat(ID_BYTES_MAX + 1)});
-        assert!(!validator.is_valid(&long) && ClientFrame::parse(&long.to_string()).is_err());
+    }
+}
+
+#[test]
+fn nothing_that_the_hub_says_is_null_or_without_a_word_about_it() {
+    let document = document();
+    let said = ["subscribe", "unsubscribe"];
+    let messages = document["components"]["messages"].as_object().expect("messages");
+    for (name, message) in messages.iter().filter(|(name, _)| !said.contains(&name.as_str())) {
+        assert!(!message["payload"].to_string().contains("\"null\""), "{name}");
+    }
+    assert!(!document["components"]["schemas"].to_string().contains("\"null\""));
+    let text = document.to_string();
+    for reference in text.split("\"#/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document.pointer(&format!("/{reference}")).is_some(), "{reference} leads nowhere");
+    }
+    for reason in Reason::ALL {
+        assert!(document["components"]["schemas"]["ErrorBody"].to_string().contains(reason.as_str()));
     }
 }
 
@@ -65,6 +111,11 @@ fn validator(payload: &Value) -> jsonschema::Validator {
     // Closed, so that a field nobody told of is seen.
     let mut payload = payload.clone();
     payload["unevaluatedProperties"] = json!(false);
+    validator_of(&payload)
+}
+
+fn validator_of(payload: &Value) -> jsonschema::Validator {
+    let mut payload = payload.clone();
     payload["components"] = document()["components"].clone();
     jsonschema::draft202012::new(&payload).expect("a schema")
 }

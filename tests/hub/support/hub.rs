@@ -100,6 +100,8 @@ impl TestHub {
     pub(crate) async fn listens(&mut self) -> Result<(), Ended> {
         self.hub.listens().await.or_else(ended)?;
         self.base = self.hub.base();
+        // Now, and not when a test that has broken something opens its first socket.
+        super::asyncapi::of(&self.base).await;
         Ok(())
     }
 

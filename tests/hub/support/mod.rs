@@ -4,6 +4,7 @@
 //! Redis, and over two hub processes on one Redis. Every test makes its own customers, so tests share hubs and never
 //! see each other.
 
+pub(crate) mod asyncapi;
 pub(crate) mod calls;
 pub(crate) mod caretaker;
 pub(crate) mod client;

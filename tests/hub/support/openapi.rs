@@ -111,7 +111,7 @@ fn escape(path: &str) -> String {
 
 /// Closes every object schema that names its fields, so that an answer with a field the document does not name fails.
 /// Schemas composed by `allOf` stay open: their parts cannot know each other's fields.
-fn seal(schema: &mut Value) {
+pub(crate) fn seal(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             let open = fields.contains_key("properties") && !fields.contains_key("additionalProperties");

@@ -6,6 +6,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::asyncapi::{self, AsyncApi};
 use super::eventually::in_time;
 use super::people::Agent;
 
@@ -36,6 +37,7 @@ pub(crate) struct RawSocket {
     stream: TcpStream,
     received: Vec<u8>,
     taken: usize,
+    api: &'static AsyncApi,
 }
 
 impl RawSocket {
@@ -55,7 +57,7 @@ impl RawSocket {
         }
         let connected = socket.connect(address.parse().expect("the address of a node"));
         let stream = in_time("a connection", connected).await.expect("the hub takes the connection");
-        let mut socket = Self { stream, received: Vec::new(), taken: 0 };
+        let mut socket = Self { stream, received: Vec::new(), taken: 0, api: asyncapi::of(node).await };
         socket.upgrade(address, &agent.token).await;
         socket
     }
@@ -87,8 +89,12 @@ impl RawSocket {
         in_time("bytes are sent", self.stream.write_all(bytes)).await
     }
 
-    /// Sends one whole, masked frame; an error when the hub has hung up.
+    /// Sends one whole, masked frame; an error when the hub has hung up. A text must be one of the hub's document;
+    /// what is wrong on purpose goes as bytes.
     pub(crate) async fn send(&mut self, opcode: u8, payload: &[u8]) -> std::io::Result<()> {
+        if opcode == TEXT {
+            self.api.check_said(&serde_json::from_slice(payload).expect("a frame is JSON"));
+        }
         self.send_bytes(&frame(0x80 | opcode, payload)).await
     }
 
@@ -104,10 +110,18 @@ impl RawSocket {
         assert!(text.contains(r#""subscribed""#) && text.contains(r#""here""#), "{text}");
     }
 
-    /// The next frame, control frames included; `None` when the connection has ended.
+    /// The next frame, control frames included; `None` when the connection has ended. Texts and closes are held to the
+    /// hub's document.
     pub(crate) async fn next(&mut self) -> Option<RawFrame> {
         loop {
             if let Some(frame) = self.take_frame() {
+                match frame.close_code() {
+                    Some(code) => self.api.check_closed(code, &String::from_utf8_lossy(&frame.payload[2..])),
+                    None if frame.opcode == TEXT => {
+                        self.api.check_heard(&serde_json::from_slice(&frame.payload).expect("a frame is JSON"));
+                    }
+                    None => {}
+                }
                 return Some(frame);
             }
             if !self.read_more().await {

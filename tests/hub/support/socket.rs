@@ -1,4 +1,5 @@
-//! A WebSocket client that holds every event to the promise of contract section 5: in each chat, seq by seq, once.
+//! A WebSocket client that holds every event to the promise of contract section 5: in each chat, seq by seq, once; and
+//! every frame that it hears or says to the hub's own AsyncAPI document.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,21 +10,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::client::{Client, is_time};
+use super::asyncapi::{self, AsyncApi};
+use super::client::Client;
 use super::eventually::in_time;
 use super::people::Agent;
 
-const EVENTS: [&str; 9] = [
-    "chat_created",
-    "chat_updated",
-    "chat_deleted",
-    "chatmessage_created",
-    "chatmessage_deleted",
-    "chatmessage_reaction_updated",
-    "chatparticipant_added",
-    "chatparticipant_removed",
-    "agent_status_updated",
-];
+/// What is said about a client's frames and copies; everything else is an event.
+const ANSWERS: [&str; 4] = ["subscribed", "unsubscribed", "error", "resync"];
 
 /// The text of a message that only shows that nothing came before it.
 const MARKER: &str = "a marker";
@@ -50,6 +43,15 @@ pub(crate) struct Refused {
     pub(crate) body: Value,
 }
 
+/// Frames that were wrong on purpose, and are not refused yet. Each of them must be, unless the connection ends.
+struct Owed(usize);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        assert!(self.0 == 0 || std::thread::panicking(), "{} wrong frames were not answered with an error", self.0);
+    }
+}
+
 /// A connection of one agent.
 pub(crate) struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -62,6 +64,8 @@ pub(crate) struct Socket {
     pub(crate) positions: HashMap<String, Position>,
     partial: bool,
     asked: usize,
+    api: &'static AsyncApi,
+    owed: Owed,
 }
 
 impl Socket {
@@ -99,6 +103,8 @@ impl Socket {
             positions: HashMap::new(),
             partial: false,
             asked: 0,
+            api: asyncapi::of(&url).await,
+            owed: Owed(0),
         })
     }
 
@@ -153,14 +159,32 @@ impl Socket {
     }
 
     /// Sends a frame under a new id and waits for the answer that carries it; events that come first are kept.
-    pub(crate) async fn ask(&mut self, mut frame: Value) -> Value {
+    pub(crate) async fn ask(&mut self, frame: Value) -> Value {
+        let (id, frame) = self.named(frame);
+        self.send(&frame).await;
+        self.answer(&id).await
+    }
+
+    /// The same with a frame that the document does not allow; the error that it is answered with.
+    pub(crate) async fn ask_wrong(&mut self, frame: Value) -> Value {
+        let (id, frame) = self.named(frame);
+        self.send_wrong(frame.to_string()).await;
+        let answer = self.answer(&id).await;
+        assert_eq!(answer["type"], "error", "{answer}");
+        answer
+    }
+
+    fn named(&mut self, mut frame: Value) -> (String, Value) {
         self.asked += 1;
         let id = format!("ask-{}", self.asked);
         frame["id"] = json!(id);
-        self.send(&frame).await;
+        (id, frame)
+    }
+
+    async fn answer(&mut self, id: &str) -> Value {
         loop {
             match self.frame().await {
-                answer if answer["id"] == id.as_str() => return answer,
+                answer if answer["id"] == id => return answer,
                 event => self.waiting.push_back(event),
             }
         }
@@ -170,7 +194,28 @@ impl Socket {
         self.send_raw(Message::text(frame.to_string())).await;
     }
 
+    /// Sends a text that the document does not allow. An error must come before this client is dropped.
+    pub(crate) async fn send_wrong(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        assert!(!self.allows(&text), "not wrong, by /asyncapi.json: {text}");
+        self.owed.0 += 1;
+        self.pass(Message::text(text)).await;
+    }
+
+    /// Whether a client may say this, by the document.
+    pub(crate) fn allows(&self, text: &str) -> bool {
+        self.api.allows(text)
+    }
+
+    /// Sends anything; a text must be a frame of the document.
     pub(crate) async fn send_raw(&mut self, message: Message) {
+        if let Message::Text(text) = &message {
+            self.api.check_said(&serde_json::from_str(text).unwrap_or_else(|_| panic!("a frame is JSON: {text}")));
+        }
+        self.pass(message).await;
+    }
+
+    async fn pass(&mut self, message: Message) {
         in_time("a frame is sent", self.stream.send(message)).await.expect("the connection takes the frame");
     }
 
@@ -180,7 +225,7 @@ impl Socket {
             Some(frame) => frame,
             None => self.frame().await,
         };
-        assert!(EVENTS.contains(&frame["type"].as_str().unwrap_or_default()), "not an event: {frame}");
+        assert!(!ANSWERS.contains(&super::text(&frame, "type")), "not an event: {frame}");
         frame
     }
 
@@ -263,7 +308,7 @@ impl Socket {
         loop {
             let message = match self.stream.next().await {
                 Some(Ok(message)) => message,
-                Some(Err(_)) | None => return Received::Closed(1006, String::new()),
+                Some(Err(_)) | None => return self.closed(1006, ""),
             };
             match message {
                 Message::Text(text) => {
@@ -271,24 +316,31 @@ impl Socket {
                     self.take_note(&frame);
                     return Received::Frame(frame);
                 }
-                Message::Close(Some(close)) => return Received::Closed(close.code.into(), close.reason.to_string()),
-                Message::Close(None) => return Received::Closed(1005, String::new()),
+                Message::Close(Some(close)) => return self.closed(close.code.into(), &close.reason),
+                Message::Close(None) => return self.closed(1005, ""),
                 Message::Ping(_) | Message::Pong(_) => {}
                 other => panic!("a hub sends text only: {other:?}"),
             }
         }
     }
 
+    fn closed(&mut self, code: u16, reason: &str) -> Received {
+        self.api.check_closed(code, reason);
+        self.owed.0 = 0;
+        Received::Closed(code, reason.to_owned())
+    }
+
     fn take_note(&mut self, frame: &Value) {
-        match frame["type"].as_str() {
-            Some("subscribed") => self.stand_where_the_answer_says(frame),
-            Some("resync") => self.stand(super::text(frame, "chat_id"), frame),
-            Some("unsubscribed" | "error") => {}
-            Some(kind) if EVENTS.contains(&kind) => {
+        self.api.check_heard(frame);
+        match super::text(frame, "type") {
+            "subscribed" => self.stand_where_the_answer_says(frame),
+            "resync" => self.stand(super::text(frame, "chat_id"), frame),
+            "unsubscribed" => {}
+            "error" => self.owed.0 = self.owed.0.saturating_sub(1),
+            _ => {
                 self.check_event(frame);
                 self.events.push(frame.clone());
             }
-            _ => panic!("a frame of no known type: {frame}"),
         }
     }
 
@@ -309,17 +361,11 @@ impl Socket {
     }
 
     fn check_event(&mut self, event: &Value) {
-        assert!(event["data"].is_object(), "no data: {event}");
-        assert!(is_time(super::text(event, "timestamp")), "timestamp: {event}");
         if event["type"] == "agent_status_updated" {
-            for key in ["chat_id", "seq", "cursor"] {
-                assert!(event[key].is_null(), "{key} on an event that is of no chat: {event}");
-            }
             return;
         }
         let chat = super::text(event, "chat_id");
         let seq = event["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {event}"));
-        assert!(super::text(event, "cursor").len() <= 64, "a cursor has at most 64 characters: {event}");
         if let Some(before) = self.positions.get(chat) {
             let right = if self.partial { seq > before.seq } else { seq == before.seq + 1 };
             assert!(right, "seq {} was followed by {event}", before.seq);
