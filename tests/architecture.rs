@@ -52,6 +52,15 @@ const BANNED: &[(&str, &[&str])] = &[
 
 const LINES_MAX: usize = 400;
 
+/// Endings of what browsers run, and how each opens its comment.
+const BROWSER_FILES: &[(&str, &[&str])] = &[
+    (".js", &["// ", "/**", "/* "]),
+    (".mjs", &["// ", "/**", "/* "]),
+    (".ts", &["// ", "/**", "/* "]),
+    (".css", &["/* ", "/**"]),
+    (".html", &["<!-- "]),
+];
+
 struct Source {
     /// From the root, with `/`.
     path: String,
@@ -230,6 +239,29 @@ fn every_file_says_what_it_is_and_is_short() {
     assert_none(&wrong, "files");
 }
 
+/// What browsers run is held to the same: it says what it is, and is short. Its tests too.
+#[test]
+fn every_file_for_browsers_says_what_it_is_and_is_short() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (ending, opening) in BROWSER_FILES {
+        let files = ["src/web", "tests/browser"].iter().flat_map(|folder| below(folder, ending));
+        for source in files.filter(|source| !source.path.contains("/node_modules/")) {
+            seen += 1;
+            let first = source.text.trim_start_matches("#!/usr/bin/env node\n").trim_start_matches("<!doctype html>\n");
+            if !opening.iter().any(|opening| first.starts_with(opening)) {
+                wrong.push(format!("{} does not open with a comment", source.path));
+            }
+            let lines = source.text.lines().count();
+            if lines > LINES_MAX {
+                wrong.push(format!("{} has {lines} lines, more than {LINES_MAX}", source.path));
+            }
+        }
+    }
+    assert!(seen > 10, "the files are gone");
+    assert_none(&wrong, "files for browsers");
+}
+
 /// Tests wait for events. Where one must poll, it does so at the one interval of its binary.
 #[test]
 fn tests_do_not_sleep() {
@@ -261,7 +293,9 @@ fn errors_are_said_in_lower_case_without_a_full_stop() {
 }
 
 fn documents() -> Vec<Source> {
-    let mut documents: Vec<Source> = ["docs", "docker", "load", "tests"].iter().flat_map(|f| below(f, ".md")).collect();
+    let mut documents: Vec<Source> =
+        ["docs", "docker", "load", "src/web", "tests"].iter().flat_map(|f| below(f, ".md")).collect();
+    documents.retain(|document| !document.path.contains("/node_modules/"));
     let readme = PathBuf::from(ROOT).join("README.md");
     documents.push(Source { path: "README.md".to_owned(), text: fs::read_to_string(readme).expect("README.md") });
     documents

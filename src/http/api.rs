@@ -10,7 +10,7 @@ use crate::wire::error::{ErrorBody, ErrorEnvelope};
 use super::docs::Conventions;
 use super::{
     access_keys, agents, chats, customers, docs_page, events_doc, files, health, login, messages, participants,
-    reactions, ws,
+    reactions, web as web_files, ws,
 };
 
 /// Every route of the hub.
@@ -28,6 +28,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .configure(files::routes)
         .configure(ws::routes)
         .configure(docs_page::routes)
+        .configure(web_files::routes)
         .service(web::resource("/openapi.json").route(web::get().to(openapi)))
         .service(web::resource("/asyncapi.json").route(web::get().to(asyncapi)));
 }
@@ -76,6 +77,7 @@ pub fn document() -> Document {
         files::Docs::openapi(),
         ws::Docs::openapi(),
         docs_page::Docs::openapi(),
+        web_files::Docs::openapi(),
     ] {
         document.merge(part);
     }

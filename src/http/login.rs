@@ -1,4 +1,4 @@
-//! Signing in by password.
+//! Signing in by password, staying signed in, and signing out.
 
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
@@ -6,11 +6,13 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
-use crate::wire::ApiError;
+use crate::people::LoggedIn;
+use crate::wire::{ApiError, Reason};
 
-use super::State;
 use super::body::JsonBody;
 use super::docs::Refused;
+use super::extract::Authed;
+use super::{State, extract};
 
 /// Who signs in.
 // No `Debug`: the password is in no log.
@@ -35,12 +37,16 @@ pub struct LoginBody {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/auth/login").route(web::post().to(login)))
-        .service(web::resource("/v1.0/auth/login").route(web::post().to(login_below_base)));
+        .service(web::resource("/v1.0/auth/login").route(web::post().to(login_below_base)))
+        .service(web::resource("/auth/renew").route(web::post().to(renew)))
+        .service(web::resource("/v1.0/auth/renew").route(web::post().to(renew_below_base)))
+        .service(web::resource("/auth/logout").route(web::post().to(logout)))
+        .service(web::resource("/v1.0/auth/logout").route(web::post().to(logout_below_base)));
 }
 
 /// The docs of this file.
 #[derive(OpenApi)]
-#[openapi(paths(login, login_below_base))]
+#[openapi(paths(login, login_below_base, renew, renew_below_base, logout, logout_below_base))]
 pub struct Docs;
 
 /// Sign in
@@ -61,16 +67,25 @@ pub async fn login(
     }
     let JsonBody(login, _) = JsonBody::<Login>::from_request(&request, &mut payload.into_inner()).await?;
     let signed_in = state.people.login(&login.username, &login.password).await?;
-    let max_age = i64::try_from(signed_in.ttl.as_secs()).unwrap_or(i64::MAX);
-    let cookie = Cookie::build("token", signed_in.token.clone())
+    Ok(answer(&state, signed_in))
+}
+
+/// The token, in the body and as the cookie.
+fn answer(state: &State, signed_in: LoggedIn) -> HttpResponse {
+    let cookie = cookie(state, signed_in.token.clone(), signed_in.ttl.as_secs());
+    let body = LoginBody { username: signed_in.username, token: signed_in.token };
+    HttpResponse::Ok().cookie(cookie).json(body)
+}
+
+/// The cookie `token`, for so many seconds.
+fn cookie(state: &State, token: String, secs: u64) -> Cookie<'static> {
+    Cookie::build("token", token)
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(state.cookies.secure)
-        .max_age(Duration::seconds(max_age))
-        .finish();
-    let body = LoginBody { username: signed_in.username, token: signed_in.token };
-    Ok(HttpResponse::Ok().cookie(cookie).json(body))
+        .max_age(Duration::seconds(i64::try_from(secs).unwrap_or(i64::MAX)))
+        .finish()
 }
 
 /// Sign in, at the address that the other calls share
@@ -84,4 +99,45 @@ pub async fn login_below_base(
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     login(state, request, payload).await
+}
+
+/// Stay signed in
+///
+/// Exchanges a good token that this hub signed for a new one, in the answer and in the cookie. All
+/// tokens of one sign-in end `auth.session_secs` after it. Access keys and tokens of others cannot
+/// be renewed.
+#[utoipa::path(post, path = "/auth/renew", tag = "auth", operation_id = "renew",
+    responses((status = 200, body = LoginBody), Refused))]
+pub async fn renew(state: web::Data<State>, Authed(verified, ()): Authed) -> Result<HttpResponse, ApiError> {
+    Ok(answer(&state, state.people.renew(&verified).await?))
+}
+
+/// Stay signed in, at the address that the other calls share
+///
+/// The same as `/auth/renew`.
+#[utoipa::path(post, path = "/v1.0/auth/renew", tag = "auth", operation_id = "renew_below_base",
+    responses((status = 200, body = LoginBody), Refused))]
+pub async fn renew_below_base(state: web::Data<State>, caller: Authed) -> Result<HttpResponse, ApiError> {
+    renew(state, caller).await
+}
+
+/// Sign out
+///
+/// Takes the cookie back. A token that somebody kept is good until it ends.
+#[utoipa::path(post, path = "/auth/logout", tag = "auth", operation_id = "logout", security(()),
+    responses((status = 200, body = Object), Refused))]
+pub async fn logout(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if !extract::page_may_act(&request)? {
+        return Err(ApiError::new(Reason::PermissionDenied, "a page of this origin may not act with a cookie"));
+    }
+    Ok(HttpResponse::Ok().cookie(cookie(&state, String::new(), 0)).json(serde_json::json!({})))
+}
+
+/// Sign out, at the address that the other calls share
+///
+/// The same as `/auth/logout`.
+#[utoipa::path(post, path = "/v1.0/auth/logout", tag = "auth", operation_id = "logout_below_base", security(()),
+    responses((status = 200, body = Object), Refused))]
+pub async fn logout_below_base(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    logout(state, request).await
 }

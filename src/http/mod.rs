@@ -30,6 +30,7 @@ pub mod rates;
 pub mod reactions;
 pub mod request_id;
 pub mod server;
+pub mod web;
 pub mod ws;
 
 #[cfg(test)]

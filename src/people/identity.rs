@@ -31,6 +31,8 @@ pub struct Verified {
     pub expires: Option<SystemTime>,
     /// The access key, when it was one.
     pub key: Option<AccessKeyId>,
+    /// When its bearer signed in, if it is a token that this hub signed itself.
+    pub signed_in: Option<SystemTime>,
 }
 
 /// Why a credential was not taken.
@@ -105,7 +107,8 @@ impl People {
             None => None,
         };
         let agent = agent.filter(|agent| !agent.deleted).ok_or(AuthError::Invalid("of no agent here"))?;
-        Ok(Verified { caller: agent.agent().caller(), expires: Some(claim.expires), key: None })
+        let (expires, signed_in) = (Some(claim.expires), claim.signed_in);
+        Ok(Verified { caller: agent.agent().caller(), expires, key: None, signed_in })
     }
 
     async fn by_key(&self, key: &AccessKeyText, way: Way) -> Result<Verified, AuthError> {
@@ -119,7 +122,7 @@ impl People {
         }
         let agent = self.agent_by(way, customer, AgentId(key.agent)).await?.filter(|agent| !agent.deleted);
         let caller = agent.ok_or(AuthError::Invalid("of no agent here"))?.agent().caller();
-        Ok(Verified { caller, expires: key.expires.and_then(moment), key: Some(AccessKeyId(id)) })
+        Ok(Verified { caller, expires: key.expires.and_then(moment), key: Some(AccessKeyId(id)), signed_in: None })
     }
 
     /// The key's record, if it exists and has not ended.
@@ -185,13 +188,38 @@ impl People {
         Ok(LoggedIn { caller, username: agent.username, token, ttl })
     }
 
-    /// A token for the agent, and how long it is good for.
+    /// A new token for who holds a good one that this hub signed. The sign-in stays the one it was:
+    /// `auth.session_secs` after it no token of it is good any more.
+    ///
+    /// # Errors
+    /// 403 for an access key and for a token that somebody else issued; 401 when the sign-in has
+    /// lasted as long as one may.
+    pub async fn renew(&self, verified: &Verified) -> Result<LoggedIn, ApiError> {
+        let Some(signed_in) = verified.signed_in else {
+            let text = "only a token from a sign-in on this hub can be renewed";
+            return Err(ApiError::new(Reason::PermissionDenied, text));
+        };
+        if self.shared.tokens.is_over(signed_in, SystemTime::now()) {
+            return Err(ApiError::new(Reason::InvalidCredentials, "the sign-in has ended; sign in again"));
+        }
+        let caller = verified.caller.clone();
+        let agent = self.agent_by(Way::Alone, caller.customer, caller.agent).await?.filter(|agent| !agent.deleted);
+        let agent = agent.ok_or(AuthError::Invalid("of no agent here"))?;
+        let (token, ttl) = self.mint_since(&caller, signed_in)?;
+        Ok(LoggedIn { caller, username: agent.username, token, ttl })
+    }
+
+    /// A token for the agent, who signs in now, and how long it is good for.
     ///
     /// # Errors
     /// Without a secret to sign with.
     pub fn mint(&self, caller: &Caller) -> Result<(String, Duration), ApiError> {
-        let (token, expires) =
-            self.shared.tokens.mint(caller).ok_or_else(|| ApiError::internal("no secret to sign tokens with"))?;
+        self.mint_since(caller, SystemTime::now())
+    }
+
+    fn mint_since(&self, caller: &Caller, signed_in: SystemTime) -> Result<(String, Duration), ApiError> {
+        let minted = self.shared.tokens.mint(caller, signed_in);
+        let (token, expires) = minted.ok_or_else(|| ApiError::internal("no secret to sign tokens with"))?;
         Ok((token, expires.duration_since(SystemTime::now()).unwrap_or_default()))
     }
 }

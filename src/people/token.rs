@@ -46,6 +46,7 @@ pub(super) struct Tokens {
     keys: Vec<Key>,
     signing: Option<EncodingKey>,
     ttl: Duration,
+    session: Duration,
     proved: Proved,
 }
 
@@ -70,6 +71,8 @@ pub(super) struct Claim {
     pub(super) customer: CustomerId,
     pub(super) agent: AgentId,
     pub(super) expires: SystemTime,
+    /// When its bearer signed in, if this hub signed the token itself.
+    pub(super) signed_in: Option<SystemTime>,
     /// What the token says of an agent that the directory does not know yet.
     pub(super) name: String,
     pub(super) username: String,
@@ -81,6 +84,9 @@ struct OurClaims {
     sub: String,
     customer_id: String,
     permission: u64,
+    iat: u64,
+    /// When its bearer signed in: a renewed token keeps it.
+    auth_time: u64,
     exp: u64,
 }
 
@@ -100,6 +106,10 @@ struct Claims {
     email: Value,
     #[serde(default)]
     exp: Value,
+    #[serde(default)]
+    iat: Value,
+    #[serde(default)]
+    auth_time: Value,
     #[serde(default)]
     nbf: Value,
     #[serde(default, rename = "type")]
@@ -135,21 +145,32 @@ impl Tokens {
         if keys.is_empty() {
             return Err(SetupError::NoKey);
         }
-        Ok(Self { keys, signing, ttl: Duration::from_secs(settings.token_ttl_secs), proved: Proved::default() })
+        let [ttl, session] = [settings.token_ttl_secs, settings.session_secs].map(Duration::from_secs);
+        Ok(Self { keys, signing, ttl, session, proved: Proved::default() })
     }
 
-    /// A token for the agent, good for the configured time. `None` without a secret to sign with.
-    pub(super) fn mint(&self, caller: &Caller) -> Option<(String, SystemTime)> {
+    /// A token for the agent, who signed in then: good for the configured time, and no longer than
+    /// a sign-in lasts. `None` without a secret to sign with.
+    pub(super) fn mint(&self, caller: &Caller, signed_in: SystemTime) -> Option<(String, SystemTime)> {
         let signing = self.signing.as_ref()?;
-        let expires = SystemTime::now().checked_add(self.ttl)?;
+        let now = SystemTime::now();
+        let expires = now.checked_add(self.ttl)?.min(signed_in.checked_add(self.session)?);
+        let secs = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
         let claims = OurClaims {
             sub: caller.agent.to_string(),
             customer_id: caller.customer.to_string(),
             permission: caller.permissions.0,
-            exp: expires.duration_since(UNIX_EPOCH).ok()?.as_secs(),
+            iat: secs(now)?,
+            auth_time: secs(signed_in)?,
+            exp: secs(expires)?,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, signing).ok()?;
         Some((token, expires))
+    }
+
+    /// Whether a sign-in of then has lasted as long as one may.
+    pub(super) fn is_over(&self, signed_in: SystemTime, now: SystemTime) -> bool {
+        signed_in.checked_add(self.session).is_none_or(|end| end <= now)
     }
 
     /// Whether tokens can be signed here.
@@ -183,7 +204,11 @@ impl Tokens {
             .find_map(|key| jsonwebtoken::decode::<Claims>(token, &key.key, &key.validation).ok())
             .ok_or("no key of ours made it")?
             .claims;
-        read_claims(&claims)
+        let mut signed = read_claims(&claims)?;
+        if header.alg == Algorithm::HS256 {
+            signed.claim.signed_in = signed_in(&claims);
+        }
+        Ok(signed)
     }
 }
 
@@ -327,11 +352,20 @@ fn read_claims(claims: &Claims) -> Result<Signed, &'static str> {
         expires: UNIX_EPOCH
             .checked_add(Duration::from_secs_f64(ends.min(LATEST_SECS)))
             .ok_or("with an end beyond all time")?,
+        signed_in: None,
         name: text(&field("name", &claims.name)),
         username: text(&field("username", &claims.email)),
         permissions: if permission == 0 { Permissions::AGENT } else { Permissions(permission) },
     };
     Ok(Signed { claim, begins, ends })
+}
+
+/// When the bearer of a token of our form signed in: as it says, else when it was made.
+fn signed_in(claims: &Claims) -> Option<SystemTime> {
+    let ours = claims.agent.is_null() && claims.sub.is_string();
+    let said = if claims.auth_time.is_null() { &claims.iat } else { &claims.auth_time };
+    let secs = said.as_u64().filter(|_| ours)?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(secs))
 }
 
 /// A moment in seconds since 1970: a number, or a timestamp as VoIPBIN writes it.

@@ -81,6 +81,7 @@ impl Settings {
             ("files.chats_per_file_max", files.chats_per_file_max as u64, 1, 10_000),
             ("files.wait_secs", files.wait_secs, 1, 3_600),
             ("auth.token_ttl_secs", auth.token_ttl_secs, 1, 3_650 * DAY_SECS),
+            ("auth.session_secs", auth.session_secs, 1, 3_650 * DAY_SECS),
             ("auth.hash_waiting_max", auth.hash_waiting_max as u64, 0, 1_000_000),
             ("auth.hash_wait_ms", auth.hash_wait_ms, 1, 60_000),
             ("auth.keys_per_agent_max", auth.keys_per_agent_max as u64, 1, 100_000),

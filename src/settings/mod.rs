@@ -212,6 +212,8 @@ pub struct Auth {
     pub issuer: Vec<String>,
     /// Seconds that a token from a sign-in is good for.
     pub token_ttl_secs: u64,
+    /// Seconds after a sign-in until which its tokens can be renewed, and none is good any more.
+    pub session_secs: u64,
     /// Who counts as an agent.
     pub directory: Directory,
     /// Passwords hashed at once; each takes about 20 MiB and a core.

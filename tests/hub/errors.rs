@@ -319,7 +319,9 @@ async fn a_broken_body_is_the_callers_fault(hubs: Hubs) {
 async fn an_unknown_route_or_method_is_not_found(hubs: Hubs) {
     let [alice] = hubs.agents(["Alice"]).await;
     let wrong = [
-        (Method::GET, "/"),
+        (Method::GET, "/nothing"),
+        (Method::GET, "/client/nothing.js"),
+        (Method::POST, "/"),
         (Method::GET, "/v1.0"),
         (Method::GET, "/v2.0/service_agents/talk_chats"),
         (Method::PUT, CHATS),

@@ -5,6 +5,7 @@ use std::time::Instant;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::calls::{CHATS, ME};
@@ -44,11 +45,75 @@ async fn signing_in_gives_a_token_and_a_cookie(hubs: Hubs) {
 async fn our_tokens_carry_what_the_contract_says(hubs: Hubs) {
     let [alice] = hubs.agents(["Alice"]).await;
     let signed_in = hubs.nobody().login(&alice.username, PASSWORD).await.ok();
-    let part = text(&signed_in, "token").split('.').nth(1).unwrap();
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+    let claims = payload(text(&signed_in, "token"));
     assert_eq!((&claims["sub"], &claims["customer_id"]), (&json!(alice.id), &json!(alice.customer_id)));
     assert_eq!(claims["permission"], AGENT);
     assert!(claims["exp"].as_i64().unwrap() > Utc::now().timestamp());
+}
+
+async fn a_good_token_is_exchanged_for_a_new_one(hubs: Hubs) {
+    let [alice] = hubs.agents(["Alice"]).await;
+    let mut token = text(&hubs.nobody().login(&alice.username, PASSWORD).await.ok(), "token").to_owned();
+    let began = payload(&token)["auth_time"].clone();
+    for path in ["/auth/renew", "/v1.0/auth/renew"] {
+        for credential in [Credential::Bearer(token.clone()), Credential::CookieToken(token.clone())] {
+            let answer = alice.with(credential).post(path, &json!({})).await;
+            let cookie = answer.header("set-cookie").to_owned();
+            let renewed = answer.ok();
+            assert_eq!(text(&renewed, "username"), alice.username);
+            token = text(&renewed, "token").to_owned();
+            assert!(cookie.starts_with(&format!("token={token}")), "{cookie}");
+            assert_eq!(payload(&token)["auth_time"], began, "the sign-in stays the one it was");
+            assert_taken(&alice, &token).await;
+        }
+    }
+}
+
+async fn only_a_token_from_a_sign_in_here_is_renewed(hubs: Hubs) {
+    let [alice] = hubs.agents(["Alice"]).await;
+    let renew = async |token: String| alice.with(Credential::Bearer(token)).post("/auth/renew", &json!({})).await;
+    let key = alice.post("/v1.0/accesskeys", &json!({"name": "a robot"})).await.ok();
+    renew(text(&key, "token").to_owned()).await.refused(403, "PERMISSION_DENIED");
+    let foreign = signed(&voipbin_claims(&alice.id, &alice.customer_id, AGENT, "Alice"));
+    renew(foreign).await.refused(403, "PERMISSION_DENIED");
+    let undated = claims(&alice.id, &alice.customer_id, AGENT);
+    renew(signed(&undated)).await.refused(403, "PERMISSION_DENIED");
+    renew("rubbish".to_owned()).await.refused(401, "INVALID_CREDENTIALS");
+    hubs.nobody().post("/auth/renew", &json!({})).await.refused(401, "AUTHENTICATION_REQUIRED");
+    // A token that does not say when its bearer signed in began when it was made.
+    let dated = |field: &str, ago: i64| {
+        let mut claims = undated.clone();
+        claims[field] = json!(Utc::now().timestamp() - ago);
+        signed(&claims)
+    };
+    let month = 30 * 24 * 3600;
+    renew(dated("iat", 60)).await.ok();
+    for field in ["iat", "auth_time"] {
+        renew(dated(field, month + 60)).await.refused(401, "INVALID_CREDENTIALS");
+        let renewed = renew(dated(field, month - 60)).await.ok();
+        let left = payload(text(&renewed, "token"))["exp"].as_i64().unwrap() - Utc::now().timestamp();
+        assert!((1..=60).contains(&left), "{left} seconds are left of a sign-in that ends in 60");
+    }
+}
+
+async fn signing_out_takes_the_cookie_back(hubs: Hubs) {
+    let [alice] = hubs.agents(["Alice"]).await;
+    for path in ["/auth/logout", "/v1.0/auth/logout"] {
+        for caller in [hubs.nobody(), alice.with(Credential::CookieToken(alice.token.clone()))] {
+            let answer = caller.post(path, &json!({})).await;
+            let cookie = answer.header("set-cookie").to_lowercase();
+            answer.ok();
+            assert!(cookie.starts_with("token=;") && cookie.contains("max-age=0"), "{cookie}");
+        }
+        let elsewhere = hubs.nobody().call(Method::POST, path).header("origin", "https://evil.test").send().await;
+        elsewhere.refused(403, "PERMISSION_DENIED");
+    }
+}
+
+/// What a token says.
+fn payload(token: &str) -> Value {
+    let part = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
 async fn a_wrong_name_or_password_is_refused_alike(hubs: Hubs) {
@@ -206,6 +271,9 @@ async fn with_the_directory_in_the_claims_agents_are_taken_in_as_they_appear() {
 on_every_deployment!(
     signing_in_gives_a_token_and_a_cookie,
     our_tokens_carry_what_the_contract_says,
+    a_good_token_is_exchanged_for_a_new_one,
+    only_a_token_from_a_sign_in_here_is_renewed,
+    signing_out_takes_the_cookie_back,
     a_wrong_name_or_password_is_refused_alike,
     the_time_taken_does_not_tell_whether_the_user_exists,
     without_a_credential_nothing_is_told,

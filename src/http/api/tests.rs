@@ -79,7 +79,8 @@ fn every_call_can_be_read_about() {
             assert!(shown, "{method} {path}: its body has no example");
         }
         let open = call["security"] == serde_json::json!([{}]);
-        let public = !path.starts_with("/v1.0/") || path == "/v1.0/auth/login";
+        let session = path.ends_with("/auth/login") || path.ends_with("/auth/logout");
+        let public = session || !(path.starts_with("/v1.0/") || path == "/auth/renew");
         assert_eq!(open, public, "{method} {path}: its security");
     }
 }

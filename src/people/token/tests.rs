@@ -17,6 +17,7 @@ fn settings() -> AuthSettings {
         audience: Vec::new(),
         issuer: Vec::new(),
         token_ttl_secs: 60,
+        session_secs: 600,
         directory: super::super::settings::Directory::Local,
         hash_parallel_max: 1,
         hash_waiting_max: 1,
@@ -113,7 +114,7 @@ fn what_is_minted_is_taken_again() {
         name: "Alice".to_owned(),
         permissions: Permissions(16 | 32),
     };
-    let (token, expires) = tokens.mint(&caller).expect("a token");
+    let (token, expires) = tokens.mint(&caller, SystemTime::now()).expect("a token");
     let claim = tokens.check(&token, SystemTime::now()).expect("a claim");
     assert_eq!((claim.customer, claim.agent, claim.permissions), (caller.customer, caller.agent, caller.permissions));
     assert!(expires.duration_since(claim.expires).is_ok_and(|ahead| ahead < Duration::from_secs(1)));

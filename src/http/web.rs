@@ -1,0 +1,186 @@
+//! What browsers run: the console at `/`, and the client library that it and others are made with.
+//!
+//! The files are those of `src/web`, compiled in; a debug build reads them from the checkout, so
+//! that a change shows with the next reload. A page may run what comes from this hub and nothing
+//! else: no script or style of another host, none that stands in a page, none made of a text.
+
+use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
+use actix_web::{HttpRequest, HttpResponse, web};
+use rust_embed::RustEmbed;
+use utoipa::OpenApi;
+
+use crate::wire::error::ErrorEnvelope;
+use crate::wire::{ApiError, Reason};
+
+/// What the console may do.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Endings of the files that are given out, each with its type. What else lies there stays there.
+const TYPES: [(&str, &str); 8] = [
+    (".js", "text/javascript; charset=utf-8"),
+    (".css", "text/css; charset=utf-8"),
+    (".html", "text/html; charset=utf-8"),
+    (".d.ts", "text/plain; charset=utf-8"),
+    (".svg", "image/svg+xml"),
+    (".png", "image/png"),
+    (".woff2", "font/woff2"),
+    (".webmanifest", "application/manifest+json"),
+];
+
+/// The page at `/`.
+const INDEX: &str = "index.html";
+
+#[derive(RustEmbed)]
+#[folder = "src/web/console"]
+struct Console;
+
+#[derive(RustEmbed)]
+#[folder = "src/web/client"]
+struct Client;
+
+/// The routes of this file.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/").route(web::get().to(index)))
+        .service(web::resource("/console/{file}").route(web::get().to(console)))
+        .service(web::resource("/client/{file}").route(web::get().to(client)));
+}
+
+/// The docs of this file.
+#[derive(OpenApi)]
+#[openapi(paths(index, console, client))]
+pub struct Docs;
+
+/// The agent console
+#[utoipa::path(get, path = "/", tag = "documents", operation_id = "console", security(()),
+    responses((status = 200, description = "A page", body = String, content_type = "text/html"),
+        (status = 304, description = "Still the one you have")))]
+pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    answer(&request, INDEX, Console::get(INDEX))
+}
+
+/// What the console is made of
+#[utoipa::path(get, path = "/console/{file}", tag = "documents", operation_id = "console_file", security(()),
+    params(("file" = String, Path, description = "Its name", example = "console.css")),
+    responses((status = 200, description = "Script, style, page or picture",
+            content_type = "application/octet-stream"),
+        (status = 304, description = "Still the one you have"),
+        (status = 404, description = "The console has no such file", body = ErrorEnvelope)))]
+pub async fn console(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    answer(&request, &name, Console::get(&name))
+}
+
+/// The client library, as ES modules
+///
+/// `import { Talk } from "/client/index.js"`: for browsers, and published as `talk-hub-client`.
+#[utoipa::path(get, path = "/client/{file}", tag = "documents", operation_id = "client_file", security(()),
+    params(("file" = String, Path, description = "Its name", example = "index.js")),
+    responses((status = 200, description = "Script or types", content_type = "application/octet-stream"),
+        (status = 304, description = "Still the one you have"),
+        (status = 404, description = "The library has no such file", body = ErrorEnvelope)))]
+pub async fn client(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
+    answer(&request, &name, Client::get(&name))
+}
+
+/// The file, or that the browser has it: it asks each time, and is told in a few bytes.
+fn answer(request: &HttpRequest, name: &str, file: Option<rust_embed::EmbeddedFile>) -> Result<HttpResponse, ApiError> {
+    let kind = TYPES.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, kind)| *kind);
+    let (Some(kind), Some(file)) = (kind, file) else {
+        return Err(ApiError::new(Reason::RouteNotFound, "there is no such file"));
+    };
+    let digest: String = file.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    // Weak: the same file also goes out compressed.
+    let tag = EntityTag::new_weak(digest);
+    let known = match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Any) => true,
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag)),
+        Err(_) => false,
+    };
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header(ETag(tag))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY));
+    if known {
+        return Ok(response.finish());
+    }
+    Ok(response.content_type(kind).body(file.data.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::StatusCode;
+    use actix_web::{App, middleware::from_fn, test as call};
+
+    async fn asked(
+        path: &str,
+        known: Option<&str>,
+    ) -> actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody> {
+        let app = App::new().configure(routes).wrap(from_fn(crate::http::request_id::stamp));
+        let app = call::init_service(app).await;
+        let request = call::TestRequest::with_uri(path);
+        let request =
+            known.into_iter().fold(request, |request, tag| request.insert_header((header::IF_NONE_MATCH, tag)));
+        call::call_service(&app, request.to_request()).await
+    }
+
+    fn said<B>(answer: &actix_web::dev::ServiceResponse<B>, name: &str) -> String {
+        let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    }
+
+    #[actix_web::test]
+    async fn pages_and_modules_come_with_their_type_and_a_policy_and_are_asked_for_once() {
+        for (path, kind) in [
+            ("/", "text/html; charset=utf-8"),
+            ("/console/index.html", "text/html; charset=utf-8"),
+            ("/client/index.js", "text/javascript; charset=utf-8"),
+            ("/client/index.d.ts", "text/plain; charset=utf-8"),
+        ] {
+            let answer = asked(path, None).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{path}");
+            assert_eq!(said(&answer, "content-type"), kind);
+            assert_eq!(said(&answer, "content-security-policy"), POLICY);
+            assert_eq!(said(&answer, "cache-control"), "no-cache");
+            assert_eq!(said(&answer, "x-content-type-options"), "nosniff");
+            let tag = said(&answer, "etag");
+            assert!(!call::read_body(answer).await.is_empty());
+            let again = asked(path, Some(&tag)).await;
+            assert_eq!((again.status(), said(&again, "etag")), (StatusCode::NOT_MODIFIED, tag));
+            assert_eq!(asked(path, Some("W/\"another\"")).await.status(), StatusCode::OK);
+        }
+    }
+
+    #[actix_web::test]
+    async fn nothing_else_is_given_out() {
+        for path in [
+            "/client/package.json",
+            "/client/README.md",
+            "/client/..%2fconsole%2findex.html",
+            "/client/..%2f..%2fhttp%2fweb.rs",
+            "/client/%2e%2e%2f%2e%2e%2flib.rs.js",
+            "/client//etc/passwd",
+            "/client/",
+            "/console/none.js",
+        ] {
+            assert_eq!(asked(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    /// A page with a script or style in it would show nothing: its policy forbids them.
+    #[test]
+    fn pages_hold_no_script_and_no_style_of_their_own() {
+        for name in Console::iter().filter(|name| name.ends_with(".html")) {
+            let page = Console::get(&name).expect("the page").data.into_owned();
+            let page = String::from_utf8(page).expect("text").to_lowercase();
+            for script in page.split("<script").skip(1) {
+                assert!(script.split('>').next().unwrap_or_default().contains("src="), "{name}: a script in the page");
+            }
+            assert!(!page.contains("<style") && !page.contains(" style="), "{name}: a style in the page");
+            assert!(!page.contains(" onclick=") && !page.contains("javascript:"), "{name}: a handler in the page");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+// The client library of a Talk hub, for browsers and Node: its only door. Types: index.d.ts.
+// @ts-check
+export {};
