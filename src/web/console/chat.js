@@ -24,7 +24,7 @@ export class ChatPane {
   /** What the head of the list shows; another object draws it again. */ #headRow = { state: '' };
   #placed = false;
   /** @type {Map<string, import('/client/index.js').Message>} */ #lastReplies = new Map();
-  /** @type {ChatView | null} */ #opened = null;
+  /** Gives back the chat that is held open. @type {(() => void) | null} */ #release = null;
 
   /** @param {App} app @param {{ banner: HTMLElement }} parts */
   constructor(app, { banner }) {
@@ -64,9 +64,9 @@ export class ChatPane {
   /** @param {string} id */
   show(id) {
     if (id === this.#id) return;
-    if (this.#opened) this.app.store.close(this.#opened.id);
+    this.#release?.();
+    this.#release = null;
     this.#id = id;
-    this.#opened = null;
     this.#placed = false;
     this.#older = 'more';
     this.search.close();
@@ -83,10 +83,14 @@ export class ChatPane {
   /** The chat came into the model after its address was opened. */
   #open() {
     const { view } = this;
-    if (!view || this.#opened) return;
-    this.#opened = view;
+    if (!view || this.#release) return;
+    const { store } = this.app;
     this.#beginUnread();
-    this.app.store.open(view.id).catch((error) => { if (this.#id === view.id && !this.view?.ready) this.#cannot(error); });
+    const held = store.open(view.id).then(() => true, (error) => {
+      if (this.#id === view.id && this.view && !this.view.ready) this.#cannot(error);
+      return false;
+    });
+    this.#release = () => void held.then((is) => is && store.close(view.id));
     this.draw();
   }
 
@@ -126,9 +130,9 @@ export class ChatPane {
   changed(changes) {
     if (!this.#id) return;
     const { view } = this;
-    if (view && !this.#opened) this.#open();
-    if (!view && this.#opened) {
-      this.#opened = null;
+    if (view && !this.#release) this.#open();
+    if (!view && this.#release) {
+      this.#release = null;
       this.draw();
       void this.#strange(this.#id);
       return;

@@ -162,7 +162,7 @@ const ICONS = {
  * @returns {SVGElement}
  */
 export function icon(name) {
-  const svg = document.createElementNS(SVG, 'svg');
+  const svg = /** @type {SVGElement} */ (document.createElementNS(SVG, 'svg'));
   svg.setAttribute('viewBox', '0 0 16 16');
   svg.setAttribute('class', 'icon');
   svg.setAttribute('aria-hidden', 'true');

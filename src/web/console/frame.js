@@ -155,8 +155,9 @@ export class Frame {
       if (!chat) return;
       if (!this.app.store.chats.has(chat)) continue;
       this.#loading.add(chat);
-      this.app.store.open(chat).catch(() => { /* Asked for again when it comes into view. */ }).finally(() => {
-        this.app.store.close(chat);
+      const { store } = this.app;
+      // What failed is asked for again when it comes into view.
+      store.open(chat).then(() => store.close(chat), () => {}).finally(() => {
         this.#loading.delete(chat);
         this.#load();
       });

@@ -13,7 +13,7 @@ const NEAR_END = 32;
  * @typedef {object} Item
  * @property {string} key Stays the same while it is the same row.
  * @property {number} guess Pixels that it may be high, until it was measured.
- * @property {unknown} row What it shows: another object means that it is drawn again.
+ * @property {any} row What it shows: another object means that it is drawn again.
  * @property {number} flags How it shows it; the same.
  */
 
