@@ -152,7 +152,7 @@ mod tests {
     async fn asked(
         path: &str,
         known: Option<&str>,
-    ) -> actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody> {
+    ) -> actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>> {
         let app = App::new().configure(routes).wrap(from_fn(crate::http::request_id::stamp));
         let app = call::init_service(app).await;
         let request = call::TestRequest::with_uri(path);

@@ -99,7 +99,7 @@ async fn only_a_token_from_a_sign_in_here_is_renewed(hubs: Hubs) {
 async fn signing_out_takes_the_cookie_back(hubs: Hubs) {
     let [alice] = hubs.agents(["Alice"]).await;
     for path in ["/auth/logout", "/v1.0/auth/logout"] {
-        for caller in [hubs.nobody(), alice.with(Credential::CookieToken(alice.token.clone()))] {
+        for caller in [hubs.nobody(), (*alice.with(Credential::CookieToken(alice.token.clone()))).clone()] {
             let answer = caller.post(path, &json!({})).await;
             let cookie = answer.header("set-cookie").to_lowercase();
             answer.ok();

@@ -1,0 +1,119 @@
+// Waiting: pauses that grow and are jittered, that can be called off, and tasks that take turns.
+// Promises: no pause is longer than its bound, and none outlives its signal.
+// @ts-check
+
+import { closed } from "./error.js";
+
+/** The longest that a timer of JavaScript can wait. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/**
+ * The pause before try number `tries` (0, 1, ...): between half of what doubling gives and all of it,
+ * so that clients that failed together come back apart.
+ * @param {number} tries
+ * @param {number} firstMs
+ * @param {number} mostMs
+ */
+export function pause(tries, firstMs, mostMs) {
+  const full = Math.min(mostMs, firstMs * 2 ** Math.min(tries, 30));
+  return full * (0.5 + Math.random() / 2);
+}
+
+/**
+ * @param {number} ms
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<void>}
+ */
+export function wait(ms, signal) {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const timer = setTimeout(done, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
+    signal?.addEventListener("abort", aborted, { once: true });
+    function done() {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    }
+    function aborted() {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    }
+  });
+}
+
+/** An alarm that can be set anew; only the last setting rings. */
+export class Alarm {
+  /** @param {() => void} ring */
+  constructor(ring) {
+    this.ring = ring;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
+
+  /** @param {number} ms */
+  set(ms) {
+    this.clear();
+    this.timer = setTimeout(this.ring, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
+  }
+
+  clear() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+}
+
+/** Lets at most so many tasks run at once; the others wait in order. */
+export class Turns {
+  /** @param {number} atOnce */
+  constructor(atOnce) {
+    this.free = atOnce;
+    /** @type {Array<() => void>} */
+    this.waiting = [];
+  }
+
+  /**
+   * @template T
+   * @param {() => Promise<T>} task
+   * @returns {Promise<T>}
+   */
+  async run(task) {
+    if (this.free > 0) this.free -= 1;
+    else await new Promise((resolve) => this.waiting.push(() => resolve(undefined)));
+    try {
+      return await task();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.free += 1;
+    }
+  }
+}
+
+/**
+ * A signal that fires with any of these, and after so many milliseconds if that is more than 0.
+ * Call `end` when it is of no more use.
+ * @param {Array<AbortSignal | undefined>} signals
+ * @param {number} [ms]
+ */
+export function anyOf(signals, ms = 0) {
+  const controller = new AbortController();
+  let late = false;
+  const fired = () => controller.abort(signals.find((signal) => signal?.aborted)?.reason ?? closed());
+  const alarm = new Alarm(() => {
+    late = true;
+    controller.abort();
+  });
+  for (const signal of signals) {
+    if (signal?.aborted) fired();
+    signal?.addEventListener("abort", fired, { once: true });
+  }
+  if (ms > 0) alarm.set(ms);
+  return {
+    signal: controller.signal,
+    /** Whether the time ran out. */
+    late: () => late,
+    end() {
+      alarm.clear();
+      for (const signal of signals) signal?.removeEventListener("abort", fired);
+    },
+  };
+}
