@@ -116,7 +116,7 @@ export function eachFrame(act) {
   };
 }
 
-const SVG = 'http://www.w3.org/20/svg';
+const SVG = 'http://www.w3.org/2000/svg';
 
 /** The paths of the icons, on a grid of 16. @type {Record<string, string>} */
 const ICONS = {

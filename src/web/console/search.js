@@ -58,8 +58,12 @@ export class Search {
 
   #find() {
     const wanted = folded(this.input.value.trim());
-    this.#hits = wanted ? this.parts.rows().filter(({ message }) => !message.tm_delete
-      && (folded(message.text).includes(wanted) || message.medias.some(({ name }) => name && folded(name).includes(wanted)))).map(({ key }) => key) : [];
+    const found = wanted ? this.parts.rows().filter(({ message }) => !message.tm_delete
+      && (folded(message.text).includes(wanted) || message.medias.some(({ name }) => name && folded(name).includes(wanted)))) : [];
+    // A reply that has no line of its own is found where its thread begins.
+    const keys = found.map(({ key, message }) => (this.list.list.placeOf(key) >= 0 || !message.parent_id ? key
+      : this.parts.rows().find((row) => row.message.id === message.parent_id)?.key ?? key));
+    this.#hits = [...new Set(keys)].filter((key) => this.list.list.placeOf(key) >= 0);
   }
 
   #typed() {

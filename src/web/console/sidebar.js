@@ -16,7 +16,7 @@ import { instant, shortTime, wholeTime } from './times.js';
 /** @typedef {import('./app.js').App} App */
 /** @typedef {import('/client/index.js').ChatView} ChatView */
 
-const FILTERS = { all: 'All', unread: 'Unread', talk: 'Channels', direct: 'Direct' };
+const FILTERS = { all: 'All', unread: 'Unread', talk: 'Channels', people: 'People' };
 
 export class Sidebar {
   /** @type {Map<string, HTMLAnchorElement>} */ #rows = new Map();
@@ -99,7 +99,7 @@ export class Sidebar {
     const open = this.app.place().chat;
     const only = this.#only;
     const shown = only === 'all' ? all : all.filter((view) => view.id === open && only === 'unread' || (only === 'unread' ? view.unread > 0
-      : only === 'direct' ? view.chat.type !== 'talk' : view.chat.type === 'talk'));
+      : only === 'people' ? view.chat.type !== 'talk' : view.chat.type === 'talk'));
     arrange(this.list, shown.map(({ id }) => /** @type {HTMLElement} */ (this.#rows.get(id)?.parentElement)));
     this.empty.hidden = shown.length > 0;
     if (shown.length === 0) fill(this.empty, this.#nothing(all.length === 0));
@@ -148,8 +148,8 @@ export class Sidebar {
   #last(view, message) {
     const { store } = this.app;
     if (message.type === 'system') return h('bdi', null, message.text);
-    const who = message.owner_id === store.me?.id ? 'You: ' : view.chat.type === 'direct' ? '' : `${nameOf(store, message.owner_id).split(' ')[0]}: `;
-    return [who && h('bdi', null, who), h('bdi', { class: message.tm_delete ? 'gone' : '' }, gistOf(message))];
+    const who = message.owner_id === store.me?.id ? 'You' : view.chat.type === 'direct' ? '' : nameOf(store, message.owner_id).split(' ')[0];
+    return [who && h('span', null, h('bdi', null, who), ': '), h('bdi', { class: message.tm_delete ? 'gone' : '' }, gistOf(message))];
   }
 
   /** The open chat is another. @param {string} before */

@@ -15,7 +15,7 @@ import { Windowed } from './windowed.js';
 
 /** @typedef {import('./app.js').App} App */
 /** @typedef {import('/client/index.js').Row} Row */
-/** @typedef {{ key: string, guess: number, row: any, flags: number }} Item */
+/** @typedef {import('./windowed.js').Item} Item */
 
 /** Messages of one author within this time stand under one head. */
 const TOGETHER_MS = 5 * 60_000;
@@ -32,8 +32,15 @@ export function itemsOf(rows, { thread, unreadAfter, version, me, root }) {
   /** @type {Row | null} */
   let before = null;
   let [day, seenAt, line] = [-1, 0, false];
-  for (const row of rows) {
+  let top = '';
+  for (const [place, row] of rows.entries()) {
     const { message } = row;
+    // Replies are told in one line, and not at all right below what they reply to, which counts them.
+    if (message.parent_id && !thread) {
+      if (message.parent_id === top || rows[place + 1]?.message.parent_id === message.parent_id) continue;
+    } else {
+      top = message.id;
+    }
     const at = instant(message.tm_create) || Date.now();
     const its = dayOf(at);
     let flags = version * VERSION;
