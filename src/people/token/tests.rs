@@ -122,7 +122,7 @@ fn what_is_minted_is_taken_again() {
     let claims: Value = jsonwebtoken::dangerous::insecure_decode::<Value>(&token).expect("claims").claims;
     let mut names: Vec<_> = claims.as_object().expect("an object").keys().cloned().collect();
     names.sort();
-    assert_eq!(names, ["customer_id", "exp", "permission", "sub"]);
+    assert_eq!(names, ["auth_time", "customer_id", "exp", "iat", "permission", "sub"]);
 }
 
 #[test]

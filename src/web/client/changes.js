@@ -10,11 +10,7 @@ export class News {
   /** @param {() => void} onNews */
   constructor(onNews) {
     this.onNews = onNews;
-    this.#clear();
-  }
-
-  #clear() {
-    this.change = { facts: false, members: false, unread: false, rows: new Set(), reset: false };
+    this.change = nothing();
     /** @type {Set<string>} */
     this.threads = new Set();
   }
@@ -55,9 +51,14 @@ export class News {
   /** @returns {{ change: ChatChange, threads: Set<string> }} */
   take() {
     const { change, threads } = this;
-    this.#clear();
+    this.change = nothing();
+    this.threads = new Set();
     return { change, threads };
   }
+}
+
+function nothing() {
+  return { facts: false, members: false, unread: false, rows: /** @type {Set<string>} */ (new Set()), reset: false };
 }
 
 /** Gathers the news of everything, and tells the listeners. */

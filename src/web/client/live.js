@@ -125,8 +125,10 @@ export class Live {
     let liveSince = Infinity;
     /** @type {End} */
     let end;
+    /** @type {Link | null} */
+    let link = null;
     try {
-      const link = await this.#open(url, token);
+      link = await this.#open(url, token);
       await link.opened();
       await this.#subscribe(link);
       liveSince = Date.now();
@@ -135,7 +137,7 @@ export class Live {
       end = await link.ended;
     } catch (error) {
       end = isEnd(error) ? error : { code: 0, why: "protocol" };
-      if (!isEnd(error)) this.link?.end(end);
+      link?.end(end);
     }
     if (turn !== this.turn) return;
     this.link = null;
@@ -170,9 +172,11 @@ export class Live {
     const { following } = this.parts;
     const topics = [`agent_id:${this.parts.me()}`];
     for (const some of portions(following.begin())) {
-      const answer = await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) });
-      if (answer.type !== "subscribed") throw refused(answer);
-      following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
+      await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) }, (answer) => {
+        if (answer.type !== "subscribed") link.end(refused(answer));
+        else following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
+      });
+      if (link.over) throw link.over;
     }
   }
 

@@ -32,7 +32,8 @@ export async function upload(http, options, path, file, how = {}) {
     {
       method: "POST",
       path,
-      raw: /** @type {any} */ (ReadableStream.from(parts.bytes)),
+      // Only Node comes here, which can make a stream of what it iterates over.
+      raw: /** @type {any} */ (ReadableStream).from(parts.bytes),
       headers: { "Content-Type": parts.type },
       signal: how.signal,
       tries: 1,
