@@ -25,7 +25,7 @@ export class Link {
     this.probe = probe;
     this.onFrame = onFrame;
     this.count = 0;
-    /** @type {Map<string, { resolve: (frame: any) => void, reject: (end: End) => void, alarm: Alarm }>} */
+    /** @type {Map<string, { take: (frame: any) => void, resolve: () => void, reject: (end: End) => void, alarm: Alarm }>} */
     this.asked = new Map();
     /** @type {Alarm} */
     this.quiet = new Alarm(() => this.check());
@@ -59,16 +59,17 @@ export class Link {
   /**
    * Sends a frame and waits for its answer. Rejects with the end of the link, if it comes first.
    * @param {Record<string, unknown>} frame
-   * @returns {Promise<any>}
+   * @param {(answer: any) => void} [take] is called with the answer before the frames behind it are read
+   * @returns {Promise<void>}
    */
-  ask(frame) {
+  ask(frame, take = () => {}) {
     if (this.over) return Promise.reject(this.over);
     this.count += 1;
     const id = `q${this.count}`;
     return new Promise((resolve, reject) => {
       const alarm = new Alarm(() => this.end({ code: 0, why: "no answer" }));
       alarm.set(this.times.answerMs);
-      this.asked.set(id, { resolve, reject, alarm });
+      this.asked.set(id, { take, resolve, reject, alarm });
       this.socket.send(JSON.stringify({ ...frame, id }));
     });
   }
@@ -114,7 +115,8 @@ export class Link {
     if (asked) {
       this.asked.delete(frame.id);
       asked.alarm.clear();
-      asked.resolve(frame);
+      asked.take(frame);
+      asked.resolve();
     } else {
       this.onFrame(frame);
     }

@@ -172,9 +172,11 @@ export class Live {
     const { following } = this.parts;
     const topics = [`agent_id:${this.parts.me()}`];
     for (const some of portions(following.begin())) {
-      const answer = await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) });
-      if (answer.type !== "subscribed") throw refused(answer);
-      following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
+      await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) }, (answer) => {
+        if (answer.type !== "subscribed") link.end(refused(answer));
+        else following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
+      });
+      if (link.over) throw link.over;
     }
   }
 

@@ -85,7 +85,7 @@ export class ChatPane {
     const { view } = this;
     if (!view || this.#release) return;
     const { store } = this.app;
-    this.#beginUnread();
+    if (this.#unreadAfter === Infinity) this.#beginUnread();
     const held = store.open(view.id).then(() => true, (error) => {
       if (this.#id === view.id && this.view && !this.view.ready) this.#cannot(error);
       return false;

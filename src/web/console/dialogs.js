@@ -159,7 +159,7 @@ function itemOf(choice, close) {
 export function floating(anchor, box) {
   openMenuCloses?.();
   anchor.setAttribute('aria-expanded', 'true');
-  const host = anchor.closest('dialog') ?? document.body;
+  const host = anchor.closest('dialog, main, nav, aside') ?? document.body;
   box.classList.add('floating');
   host.append(box);
   place(anchor, box);

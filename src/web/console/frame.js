@@ -60,7 +60,8 @@ export class Frame {
     this.panel = h('aside.panel', { 'aria-label': 'Details', hidden: true });
     this.notifier = new Notifier(this.app);
     const skip = h('a.skip', { href: '#', onclick: (/** @type {Event} */ event) => { event.preventDefault(); this.chat.composer.focus(); } }, 'To the message field');
-    this.element = h('div.frame', null, skip, this.sidebar.element, this.chat.element, this.panel);
+    this.sidebar.element.prepend(skip);
+    this.element = h('div.frame', null, this.sidebar.element, this.chat.element, this.panel);
     this.#ends.push(() => banner.close(), talk.store.subscribe((changes) => this.#changed(changes)), this.#keys());
     addEventListener('hashchange', () => this.#moved(), { signal: this.#life.signal });
     eachDay(() => { this.sidebar.redraw(); this.chat.redraw(); this.thread.redraw(); }, this.#life.signal);

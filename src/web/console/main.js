@@ -27,7 +27,7 @@ import { signInPage } from './signin.js';
 
 /** Set while this browser should have a sign-in, so that nobody else is asked for theirs in vain. */
 const REMEMBERED = 'talk.signed-in';
-/** In a demo, whom this tab is: another tab may be another. */
+/** In a demo, who this tab is: another tab may be another. */
 const TAB = 'talk.demo-person';
 
 const place = /** @type {HTMLElement} */ (document.getElementById('app'));
@@ -58,7 +58,8 @@ async function begin() {
   tabs.onmessage = ({ data }) => { if (data?.signedOut && data.signedOut === talk?.me?.id) ended('You signed out in another tab.'); };
   const remembered = keep(localStorage, REMEMBERED) === '1';
   demo = await askDemo();
-  if (!remembered) return askWho('');
+  // In a demo every tab may be somebody else, so that one can talk to oneself.
+  if (!remembered || (demo && !keep(sessionStorage, TAB))) return askWho('');
   await goOn();
 }
 
@@ -77,8 +78,8 @@ async function goOn() {
   fill(place, h('div.starting', { role: 'status' }, h('span.spinner'), h('span.heard', null, 'Loading')));
   talk = new Talk();
   try {
-    const person = demo && keep(sessionStorage, TAB);
-    const me = person ? await talk.signIn(person, /** @type {import('./signin.js').Demo} */ (demo).password) : await talk.resume();
+    const person = keep(sessionStorage, TAB) ?? '';
+    const me = demo?.people.some(({ username }) => username === person) ? await talk.signIn(person, demo.password) : await talk.resume();
     if (!me) return ended('');
     await show();
   } catch (error) {
@@ -104,7 +105,7 @@ function askWho(note) {
       }
       talk = fresh;
       keep(localStorage, REMEMBERED, '1');
-      keep(sessionStorage, TAB, demo?.people.some((person) => person.username === username) ? username : null);
+      keep(sessionStorage, TAB, demo ? username : null);
       await show();
     },
   }));

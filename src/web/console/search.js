@@ -2,6 +2,7 @@
 // load more of them.
 // @ts-check
 import { h, iconButton, say } from './dom.js';
+import { VERSION } from './message.js';
 import { folded } from './text.js';
 
 /** @typedef {import('/client/index.js').Row} Row */
@@ -76,8 +77,8 @@ export class Search {
   }
 
   #redraw() {
-    for (const item of this.list.list.items) if (item.key !== 'head') item.flags = (item.flags & 15) + this.list.version * 16;
-    this.list.list.setItems(this.list.list.items.map((item) => ({ ...item })));
+    const { list, version } = this.list;
+    list.setItems(list.items.map((item) => (item.key === 'head' ? item : { ...item, flags: (item.flags % VERSION) + version * VERSION })));
   }
 
   /** Towards older ones with -1. @param {number} by */

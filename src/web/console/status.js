@@ -25,8 +25,7 @@ export class StatusMenu {
     const id = store.me?.id ?? '';
     const status = STATUSES[statusOf(store, id)];
     fill(this.button, avatarOf(store, id, { size: 30, status: true }),
-      h('span.card-text', null, h('bdi.cut', null, nameOf(store, id)), h('span.note.cut', null, status)), icon('up'));
-    this.button.setAttribute('aria-label', `${nameOf(store, id)}, ${status}. Own menu`);
+      h('span.card-text', null, h('bdi.cut', null, nameOf(store, id)), h('span.note.cut', null, status)), h('span.heard', null, 'Own menu'), icon('up'));
   }
 
   #open() {

@@ -45,7 +45,7 @@ export class Windowed {
     this.gone = gone;
     scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     this.#observer.observe(scroller);
-    this.later = eachFrame(() => this.#show());
+    this.later = eachFrame(() => { this.#noticed(); this.#show(); });
   }
 
   /** Ends it. */
@@ -66,6 +66,7 @@ export class Windowed {
    * @param {T[]} items
    */
   setItems(items) {
+    this.#noticed();
     if (this.#anchor && !this.#atEnd) this.#rescueAnchor(items);
     this.items = items;
     this.#places = new Map(items.map((item, place) => [item.key, place]));
@@ -97,6 +98,7 @@ export class Windowed {
     this.#places.clear();
     this.#anchor = null;
     this.#atEnd = true;
+    this.#expected = -1;
     this.#stack();
   }
 
@@ -164,12 +166,17 @@ export class Windowed {
   }
 
   #scrolled() {
+    if (this.#noticed()) this.later();
+  }
+
+  /** Whether the reader went elsewhere since; what they see there is what stays from now on. */
+  #noticed() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    if (Math.abs(scrollTop - this.#expected) < 1) return;
+    if (this.#draws || this.#expected < 0 || Math.abs(scrollTop - this.#expected) < 1) return false;
     this.#expected = scrollTop;
     this.#atEnd = scrollHeight - clientHeight - scrollTop < NEAR_END;
     this.#holdOn(scrollTop);
-    this.later();
+    return true;
   }
 
   /** Makes the first row that can be seen the one that stays. @param {number} scrollTop */
@@ -273,6 +280,7 @@ export class Windowed {
   /** Something grew or shrank: corrects the place before it is painted, and draws in the next frame. */
   #resized() {
     if (this.#draws || this.scroller.clientHeight === 0) return;
+    this.#noticed();
     const width = this.scroller.clientWidth;
     if (width !== this.#width) {
       // Text breaks elsewhere: what was measured at another width is only a guess now.

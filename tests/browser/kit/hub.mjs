@@ -39,8 +39,13 @@ class Process {
   constructor(command, args, env) {
     this.lines = [];
     this.child = spawn(command, args, { env: { PATH: process.env.PATH ?? "", HOME: tmpdir(), ...env }, stdio: ["ignore", "pipe", "pipe"] });
-    this.ended = new Promise((resolve) => this.child.once("exit", (code, signal) => resolve({ code, signal })));
-    this.child.once("error", (error) => this.#keep(String(error)));
+    this.ended = new Promise((resolve) => {
+      this.child.once("exit", resolve);
+      this.child.once("error", (error) => {
+        this.#keep(String(error));
+        resolve(error);
+      });
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       createInterface({ input: stream }).on("line", (line) => this.#keep(line));
     }
@@ -93,10 +98,10 @@ export class Hub {
     const env = Object.entries(all).map(([key, value]) => [`TALK__${key.replace(".", "__").toUpperCase()}`, String(value)]);
     this.process = new Process(BINARY, [], Object.fromEntries(env));
     this.url = `http://127.0.0.1:${this.port}`;
-    await eventually("the hub is ready", async () => {
-      if (!this.process.running) throw new Error(this.process.output);
-      return (await fetch(`${this.url}/health/ready`)).ok;
-    });
+    const { process: mine } = this;
+    const dead = mine.ended.then(() => Promise.reject(new Error(`the hub has ended: ${mine.output}`)));
+    dead.catch(() => {});
+    await Promise.race([dead, eventually("the hub is ready", async () => (await fetch(`${this.url}/health/ready`)).ok)]);
   }
 
   /** Ends it as a crash does. */
