@@ -19,6 +19,7 @@ const NEAR_TOP = 1500;
 
 export class ChatPane {
   #id = '';
+  /** Of the open chat, also when one is no longer in it. */ #type = '';
   /** Where what is unread began when the chat was opened. */ #unreadAfter = Infinity;
   /** @type {'more' | 'loading' | 'failed'} */ #older = 'more';
   /** What the head of the list shows; another object draws it again. */ #headRow = { state: '' };
@@ -124,6 +125,10 @@ export class ChatPane {
     this.instead.hidden = false;
   }
 
+  #out() {
+    fill(this.instead, h('div.nothing', { role: 'status' }, icon('leave'), h('strong', null, 'You are no longer in this chat'), h('span', null, 'Somebody who is in it can add you again.')));
+  }
+
   #writable() { return Boolean(this.view && !this.view.chat.tm_delete); }
 
   /** What changed. @param {import('/client/index.js').Changes} changes */
@@ -134,7 +139,9 @@ export class ChatPane {
     if (!view && this.#release) {
       this.#release = null;
       this.draw();
-      void this.#strange(this.#id);
+      // A channel can be joined again. Of another chat the hub would only say that it is none of ours.
+      if (this.#type === 'talk') void this.#strange(this.#id);
+      else this.#out();
       return;
     }
     const change = changes.chats.get(this.#id);
@@ -160,6 +167,7 @@ export class ChatPane {
       this.members.hidden = true;
       return;
     }
+    this.#type = view.chat.type;
     this.#drawHeadBar(view);
     const name = chatName(app.store, view);
     this.list.setLabel(`Messages in ${name}`);

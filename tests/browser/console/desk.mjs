@@ -154,7 +154,7 @@ export class Desk {
     await this.page.keyboard.press("Enter");
   }
 
-  /** Picks from the menu of the chat, or from another one that is open. @param {string | RegExp} item */
+  /** Picks from a menu, by the name of the button that opens it. @param {string | RegExp} item @param {string | RegExp} [opener] */
   async menu(item, opener = "Chat menu") {
     await this.page.getByRole("button", { name: opener, exact: true }).click();
     await this.page.getByRole("menuitem", { name: item }).or(this.page.getByRole("menuitemradio", { name: item })).click();
