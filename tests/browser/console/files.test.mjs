@@ -136,3 +136,16 @@ stage.scene("a file that is too large is refused in words, and the rest can stil
   await hers.page.getByRole("button", { name: "Send", exact: true }).click();
   await hers.chat.getByRole("button", { name: "Download small.txt" }).waitFor();
 });
+
+stage.scene("a large picture fits into a narrow window", async () => {
+  const [hers] = await pair("Narrow");
+  await hand(hers, "drop", { name: "wide.png", mimeType: "image/png", buffer: picture(1600, 900) });
+  await hers.page.getByRole("button", { name: "Remove wide.png" }).waitFor();
+  await hers.page.getByRole("button", { name: "Send", exact: true }).click();
+  await hers.page.setViewportSize({ width: 390, height: 800 });
+  const shown = hers.chat.getByRole("img", { name: "wide.png" });
+  await shown.waitFor();
+  const { x, width, height } = await shown.boundingBox();
+  assert.ok(x + width <= 390 - 8, `it ends inside of the window, not at ${x + width}`);
+  assert.ok(Math.abs(width / height - 16 / 9) < 0.05, "it keeps its shape");
+});

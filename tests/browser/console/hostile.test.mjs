@@ -95,7 +95,7 @@ for (const width of [390, 1280]) {
     await harmless(desk);
     // Every link of the page is pressed nowhere: what they are says enough. Panels and dialogs next.
     await desk.page.evaluate(({ chat, message }) => { location.hash = `#/${chat}/thread/${message}`; }, { chat: hostile.id, message: first.id });
-    await desk.panel.locator("article").nth(1).waitFor();
+    await desk.panel.locator("article").first().waitFor();
     await harmless(desk);
     await desk.page.evaluate((chat) => { location.hash = `#/${chat}/members`; }, hostile.id);
     await desk.panel.getByRole("heading", { name: "4 members" }).waitFor();
@@ -133,7 +133,7 @@ stage.scene("hostile files are never rendered: they are saved, under a name that
     ["page.html", "text/html", page],
     ["drawing.svg", "image/svg+xml", drawing],
     ["picture.png", "image/png", page],
-    ["picture.gif", "image/gif", `GIF89a/*${page}*/`],
+    ["broken.png", "image/png", `\x89PNG\r\n\x1a\n${page}`],
     [`"><img src=x onerror=${RUNS}>.png`, "image/png", drawing],
     ["\u202egnp.exe", "text/html", page],
     ["..\\..\\autorun.inf", "application/x-msdownload", "MZ"],
