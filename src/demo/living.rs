@@ -111,7 +111,8 @@ const SCENES: [Scene; 5] = [
 /// # Errors
 /// The store did not answer.
 pub(super) async fn fill(people: &People, chats: &Chats, guests: &[Guest]) -> Result<(), ApiError> {
-    let caller = |who: Who| guests.get(who).map(|guest| &guest.caller).ok_or_else(|| ApiError::internal("no such guest"));
+    let caller =
+        |who: Who| guests.get(who).map(|guest| &guest.caller).ok_or_else(|| ApiError::internal("no such guest"));
     for (who, status) in STATUSES {
         people.set_status(caller(who)?, status).await?;
     }
