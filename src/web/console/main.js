@@ -7,7 +7,7 @@
 //   channels  browse and join       newchat   make chats, pick people        details  rename, delete
 //   chat      the open chat         thread    a thread              members  who is in a chat
 //   timeline  a list of messages    windowed  any length of list    message  one message
-//   reactions, picker, emoji        files     what is attached      uploads  what is being attached
+//   reactions, picker, emoji, completion (emoji by name)            files, uploads  what is attached
 //   composer  where one writes      drafts    what is not sent yet  search   in loaded messages
 //   connection  the banner          notify    title, icon, desktop  notices  short words, plain errors
 //   dialogs   dialogs and menus     look      light and dark        people   names, faces, statuses
