@@ -100,7 +100,7 @@ const SCENES: [Scene; 5] = [
             Says(ALICE, "How does this work from a program?"),
             Replies(BOB, 4, "Every call can be tried at /docs, and live events are described in /asyncapi.json."),
             Replies(ALICE, 4, "Thanks, found it."),
-            Says(CAROL, "שלום, مرحبا, 你好 and hello 🌍"),
+            Says(CAROL, "Hello, שלום, مرحبا and 你好 🌍"),
             Says(CAROL, "Open a second tab and sign in as somebody else: what you write here appears there at once."),
         ],
     },

@@ -59,7 +59,7 @@ async function begin() {
   const remembered = keep(localStorage, REMEMBERED) === '1';
   demo = await askDemo();
   // In a demo every tab may be somebody else, so that one can talk to oneself.
-  if (!remembered || (demo && !keep(sessionStorage, TAB))) return askWho('');
+  if (demo ? !keep(sessionStorage, TAB) : !remembered) return askWho('');
   await goOn();
 }
 
@@ -80,7 +80,8 @@ async function goOn() {
   try {
     const person = keep(sessionStorage, TAB) ?? '';
     const me = demo?.people.some(({ username }) => username === person) ? await talk.signIn(person, demo.password) : await talk.resume();
-    if (!me) return ended('');
+    // The cookie may be of whoever signed in last, in another tab of a demo.
+    if (!me || (demo && me.username !== person)) return ended('');
     await show();
   } catch (error) {
     const again = h('button.button.main', { type: 'button', onclick: () => { talk?.close(); void goOn(); } }, 'Try again');
