@@ -194,7 +194,9 @@ mod tests {
         assert!(first.fresh && !again.fresh, "they talk once");
         assert_eq!(first.offer().people.len(), AGENTS.len());
         let guide = first.guide("127.0.0.1:8080".parse().expect("an address"));
-        for part in ["ALICE=ey", "BOB=ey", "CAROL=ey", "http://127.0.0.1:8080/docs", &first.agents[1].caller.agent.to_string()] {
+        for part in
+            ["ALICE=ey", "BOB=ey", "CAROL=ey", "http://127.0.0.1:8080/docs", &first.agents[1].caller.agent.to_string()]
+        {
             assert!(guide.contains(part), "{part} in {guide}");
         }
 

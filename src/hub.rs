@@ -154,20 +154,25 @@ impl Hub {
             wait: Duration::from_secs(settings.files.wait_secs),
         });
         let offered = web::Data::new(Offered::new());
-        let rooms = Rooms {
-            state,
-            files,
-            vitals,
-            shared: Arc::clone(&shared),
-            desks: desks.clone(),
-            offered: offered.clone(),
-        };
+        let rooms =
+            Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone(), offered: offered.clone() };
         let (server, address) = serve(settings, rooms)?;
         let leaving = Leaving {
             drain: Duration::from_secs(settings.server.drain_secs),
             linger: Duration::from_secs(settings.server.linger_secs),
         };
-        Ok(Self { server, address, people, chats, desks, shared, leaving, offered, close: opened.close, fatal: opened.fatal })
+        Ok(Self {
+            server,
+            address,
+            people,
+            chats,
+            desks,
+            shared,
+            leaving,
+            offered,
+            close: opened.close,
+            fatal: opened.fatal,
+        })
     }
 
     /// Where it listens.

@@ -100,7 +100,7 @@ const SCENES: [Scene; 5] = [
             Says(ALICE, "How does this work from a program?"),
             Replies(BOB, 4, "Every call can be tried at /docs, and live events are described in /asyncapi.json."),
             Replies(ALICE, 4, "Thanks, found it."),
-            Says(CAROL, "שלום, مرحبا, 你好 and hello 🌍"),
+            Says(CAROL, "Hello, שלום, مرحبا and 你好 🌍"),
             Says(CAROL, "Open a second tab and sign in as somebody else: what you write here appears there at once."),
         ],
     },
@@ -111,7 +111,8 @@ const SCENES: [Scene; 5] = [
 /// # Errors
 /// The store did not answer.
 pub(super) async fn fill(people: &People, chats: &Chats, guests: &[Guest]) -> Result<(), ApiError> {
-    let caller = |who: Who| guests.get(who).map(|guest| &guest.caller).ok_or_else(|| ApiError::internal("no such guest"));
+    let caller =
+        |who: Who| guests.get(who).map(|guest| &guest.caller).ok_or_else(|| ApiError::internal("no such guest"));
     for (who, status) in STATUSES {
         people.set_status(caller(who)?, status).await?;
     }

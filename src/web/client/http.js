@@ -54,6 +54,11 @@ export class Http {
     return this.options.urls[this.node % this.options.urls.length] ?? "";
   }
 
+  /** Whether a page of the hub's own is calling, so that its cookies go along. */
+  get sameOrigin() {
+    return globalThis.location?.origin === this.url;
+  }
+
   /** Turns to the next node, unless somebody did already. @param {string} failed */
   moveOn(failed) {
     if (this.url === failed) this.node = (this.node + 1) % this.options.urls.length;

@@ -44,6 +44,8 @@ export class Live {
     /** Grows with every start and stop: a turn of before does nothing any more. */
     this.turn = 0;
     this.running = false;
+    /** Whether the browser's cookie was seen to be another person's. */
+    this.strangersCookie = false;
     this.attempts = 0;
     this.alarm = new Alarm(() => void this.#try(this.turn));
     this.onNetwork = () => {
@@ -76,6 +78,7 @@ export class Live {
   connect() {
     if (this.running) return;
     this.running = true;
+    this.strangersCookie = false;
     this.attempts = 0;
     this.turn += 1;
     globalThis.window?.addEventListener("online", this.onNetwork);
@@ -148,8 +151,10 @@ export class Live {
   /** @param {string} url @param {string | null} token */
   async #open(url, token) {
     const Socket = this.options.WebSocket ?? (await import("./node-socket.js")).NodeSocket;
-    // In the address it goes before any cookie, which another tab may have changed to another person's.
-    const query = token ? `?token=${encodeURIComponent(token)}` : "";
+    // Browsers show addresses that failed, so it stands there only where no cookie carries it; or where
+    // the cookie is another person's, who has signed in in another tab.
+    const baked = this.parts.session.baked && !this.strangersCookie;
+    const query = token && !baked ? `?token=${encodeURIComponent(token)}` : "";
     const socket = new Socket(`${url.replace(/^http/, "ws")}/v1.0/service_agents/ws${query}`);
     const probe = `agent_id:${this.parts.me()}:sign-of-life`;
     /** @type {Link} */
@@ -173,8 +178,10 @@ export class Live {
     const topics = [`agent_id:${this.parts.me()}`];
     for (const some of portions(following.begin())) {
       await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) }, (answer) => {
-        if (answer.type !== "subscribed") link.end(refused(answer));
-        else following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
+        if (answer.type !== "subscribed") {
+          this.strangersCookie ||= answer.error?.status === "PERMISSION_DENIED" && this.parts.session.baked;
+          link.end(this.strangersCookie ? { code: 0, why: "connection lost" } : refused(answer));
+        } else following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
       });
       if (link.over) throw link.over;
     }

@@ -27,16 +27,22 @@ export class Session {
     this.onEnded = onEnded;
     /** @type {string | null} */
     this.token = null;
+    /** Whether the browser keeps the token as a cookie of the hub's. */
+    this.baked = false;
     /** @type {Promise<boolean> | null} */
     this.renewing = null;
     this.alarm = new Alarm(() => void this.#renewInTime());
   }
 
-  /** @param {string | null} token */
-  take(token) {
+  /**
+   * @param {string} token
+   * @param {boolean} fromHub whether the hub has just given it out, and with it its cookie
+   */
+  take(token, fromHub) {
     this.token = token;
+    this.baked = fromHub && this.http.sameOrigin;
     this.alarm.clear();
-    const life = token ? lifeOf(token) : null;
+    const life = lifeOf(token);
     if (life === null) return;
     // Somewhere between 60 and 80 % of what is left: those who signed in together come apart.
     this.alarm.set((life.ends - Date.now()) * (0.6 + Math.random() * 0.2));
@@ -45,6 +51,7 @@ export class Session {
   end() {
     this.alarm.clear();
     this.token = null;
+    this.baked = false;
   }
 
   /**
@@ -94,7 +101,7 @@ export class Session {
       const headers = { Authorization: `Bearer ${token}` };
       /** @type {SignedIn} */
       const fresh = await this.http.json({ method: "POST", path: "/auth/renew", headers, anonymous: true, repeatable: true });
-      if (token === this.token) this.take(fresh.token);
+      if (token === this.token) this.take(fresh.token, true);
       return true;
     } catch (error) {
       if (error instanceof TalkError && (error.http === 401 || error.http === 403)) return false;
@@ -107,7 +114,7 @@ export class Session {
     const before = this.token;
     const token = (await this.options.credentials?.(why)) ?? null;
     if (token === null || (why === "refused" && token === before)) return false;
-    this.take(token);
+    this.take(token, false);
     return true;
   }
 }

@@ -49,7 +49,7 @@ export class Talk {
   /** @param {string} token @param {Options} [options] */
   static withToken(token, options) {
     const talk = new Talk(options);
-    talk.#session.take(token);
+    talk.#session.take(token, false);
     return talk;
   }
 
@@ -68,7 +68,7 @@ export class Talk {
   /** @param {string} username @param {string} password @param {Aborting} [how] @returns {Promise<Agent>} */
   async signIn(username, password, how = {}) {
     const { token } = await this.calls.login({ username, password }, how);
-    this.#session.take(token);
+    this.#session.take(token, true);
     return this.start(how);
   }
 
@@ -83,7 +83,7 @@ export class Talk {
         anonymous: true,
         repeatable: true,
       });
-      this.#session.take(token);
+      this.#session.take(token, true);
     } catch (error) {
       if (error instanceof TalkError && (error.http === 401 || error.http === 403)) return null;
       throw error;

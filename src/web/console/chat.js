@@ -131,8 +131,8 @@ export class ChatPane {
 
   #writable() { return Boolean(this.view && !this.view.chat.tm_delete); }
 
-  /** What changed. @param {import('/client/index.js').Changes} changes */
-  changed(changes) {
+  /** What changed, and whether somebody has another name now. @param {import('/client/index.js').Changes} changes @param {boolean} renamed */
+  changed(changes, renamed) {
     if (!this.#id) return;
     const { view } = this;
     if (view && !this.#release) this.#open();
@@ -145,7 +145,7 @@ export class ChatPane {
       return;
     }
     const change = changes.chats.get(this.#id);
-    if (changes.agents.size > 0) this.list.redraw();
+    if (renamed) this.list.redraw();
     if (changes.list || change?.facts || change?.members || changes.agents.size > 0) this.draw();
     else if (change && (change.rows.size > 0 || change.reset || change.unread)) this.drawRows();
   }

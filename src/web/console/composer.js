@@ -2,6 +2,7 @@
 // written stays until it is sent: over another chat, a reload, and a lost connection.
 // @ts-check
 import { fill, h, icon, iconButton, say } from './dom.js';
+import { Completion } from './completion.js';
 import { announce } from './notices.js';
 import { openPicker } from './picker.js';
 import { Tray } from './uploads.js';
@@ -31,6 +32,11 @@ export class Composer {
       oninput: () => this.#typed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#pressed(event),
       onpaste: (/** @type {ClipboardEvent} */ event) => this.#pasted(event),
     });
+    this.completion = new Completion(this.input, (text, instead) => {
+      const { selectionStart: at } = this.input;
+      this.input.setRangeText(text, at - instead, at, 'end');
+      this.#typed();
+    });
     this.files = h('input', { type: 'file', multiple: true, hidden: true, tabindex: '-1', 'aria-hidden': 'true' });
     this.files.addEventListener('change', () => { this.add([...(this.files.files ?? [])]); this.files.value = ''; });
     this.trayPlace = h('div');
@@ -38,7 +44,7 @@ export class Composer {
     this.sendButton = h('button.send', { type: 'button', 'aria-label': 'Send', title: 'Send (Enter)', disabled: true, onclick: () => this.send() }, icon('send'));
     const smile = iconButton('smile', 'Insert an emoji', { 'aria-haspopup': 'dialog', onclick: () => openPicker(smile, (emoji) => this.insert(emoji)) });
     this.element = h('div.composer', { role: 'group', 'aria-label': parts.label },
-      this.trayPlace, this.input,
+      this.completion.element, this.trayPlace, this.input,
       h('div.composer-foot', null, iconButton('clip', 'Attach files', { onclick: () => this.files.click() }), smile, this.files,
         h('span.gap'), this.note, this.sendButton));
     this.element.addEventListener('pointerdown', (event) => {
@@ -104,6 +110,7 @@ export class Composer {
     this.app.drafts.keep(this.#place, this.input.value);
     this.#grow();
     this.#update();
+    this.completion.look();
   }
 
   #grow() {
@@ -124,7 +131,7 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    if (event.isComposing || event.keyCode === 229) return;
+    if (event.isComposing || event.keyCode === 229 || this.completion.pressed(event)) return;
     if (event.key === 'Enter' && !event.shiftKey && !event.altKey && !touch.matches) {
       event.preventDefault();
       this.send();

@@ -10,7 +10,7 @@ import { listenToKeys } from './keys.js';
 import { MembersPanel } from './members.js';
 import { failed } from './notices.js';
 import { Notifier } from './notify.js';
-import { chatName } from './people.js';
+import { chatName, nameOf } from './people.js';
 import { goTo, readPlace } from './route.js';
 import { Sidebar } from './sidebar.js';
 import { openSwitcher } from './switcher.js';
@@ -21,6 +21,8 @@ import { eachDay } from './times.js';
 
 /** Chats in view that are loaded at once. */
 const LOADS_MAX = 3;
+/** A field that gets the focus there brings up a keyboard over half of the window. */
+const coarse = matchMedia('(pointer: coarse)');
 /** Chats in view that wait to be loaded; the last ones are what is seen. */
 const NEEDED_MAX = 60;
 
@@ -30,6 +32,7 @@ export class Frame {
   /** @type {Set<string>} */ #loading = new Set();
   /** @type {(() => void)[]} */ #ends = [];
   #life = new AbortController();
+  /** @type {Map<string, string>} */ #names = new Map();
 
   /**
    * @param {import('/client/index.js').Talk} talk
@@ -48,7 +51,7 @@ export class Frame {
       toggleMembers: (chat) => goTo({ chat, panel: this.#place.panel === 'members' ? '' : 'members' }),
       closePanel: () => this.#closePanel(),
       showList: () => goTo({}),
-      focusComposer: () => this.chat.composer.focus(),
+      focusComposer: () => { if (!coarse.matches) this.chat.composer.focus(); },
       lastReply: (chat, message) => (chat === this.chat.id ? this.chat.lastReply(message) : null),
       need: (chat) => this.#need(chat),
     };
@@ -70,6 +73,7 @@ export class Frame {
   /** Draws everything for the first time; it must be in the page by now. */
   begin() {
     this.sidebar.draw();
+    this.#renamed(new Set(this.app.store.agents.keys()));
     this.notifier.begin();
     const wide = matchMedia('(min-width: 720px)').matches;
     if (!this.#place.chat && wide && this.sidebar.order[0]) goTo({ chat: this.sidebar.order[0].id }, { instead: true });
@@ -88,12 +92,24 @@ export class Frame {
 
   /** @param {import('/client/index.js').Changes} changes */
   #changed(changes) {
+    const renamed = this.#renamed(changes.agents);
     this.sidebar.changed(changes);
-    this.chat.changed(changes);
-    if (this.#place.panel === 'thread') this.thread.changed(changes);
+    this.chat.changed(changes, renamed);
+    if (this.#place.panel === 'thread') this.thread.changed(changes, renamed);
     if (this.#place.panel === 'members') this.members.changed(changes);
     this.notifier.changed(changes);
     this.#title();
+  }
+
+  /** Whether one of these people has another name than before. @param {ReadonlySet<string>} ids */
+  #renamed(ids) {
+    let renamed = false;
+    for (const id of ids) {
+      const name = nameOf(this.app.store, id);
+      renamed ||= this.#names.get(id) !== name;
+      this.#names.set(id, name);
+    }
+    return renamed;
   }
 
   #title() {
@@ -121,7 +137,7 @@ export class Frame {
     if (panel === 'thread') {
       this.panel.setAttribute('aria-label', 'Thread');
       this.thread.show(chat, message);
-      this.thread.composer.focus();
+      if (!coarse.matches) this.thread.composer.focus();
     } else {
       this.thread.close();
     }

@@ -7,7 +7,7 @@
 //   channels  browse and join       newchat   make chats, pick people        details  rename, delete
 //   chat      the open chat         thread    a thread              members  who is in a chat
 //   timeline  a list of messages    windowed  any length of list    message  one message
-//   reactions, picker, emoji        files     what is attached      uploads  what is being attached
+//   reactions, picker, emoji, completion (emoji by name)            files, uploads  what is attached
 //   composer  where one writes      drafts    what is not sent yet  search   in loaded messages
 //   connection  the banner          notify    title, icon, desktop  notices  short words, plain errors
 //   dialogs   dialogs and menus     look      light and dark        people   names, faces, statuses
@@ -59,7 +59,7 @@ async function begin() {
   const remembered = keep(localStorage, REMEMBERED) === '1';
   demo = await askDemo();
   // In a demo every tab may be somebody else, so that one can talk to oneself.
-  if (!remembered || (demo && !keep(sessionStorage, TAB))) return askWho('');
+  if (demo ? !keep(sessionStorage, TAB) : !remembered) return askWho('');
   await goOn();
 }
 
@@ -80,7 +80,8 @@ async function goOn() {
   try {
     const person = keep(sessionStorage, TAB) ?? '';
     const me = demo?.people.some(({ username }) => username === person) ? await talk.signIn(person, demo.password) : await talk.resume();
-    if (!me) return ended('');
+    // The cookie may be of whoever signed in last, in another tab of a demo.
+    if (!me || (demo && me.username !== person)) return ended('');
     await show();
   } catch (error) {
     const again = h('button.button.main', { type: 'button', onclick: () => { talk?.close(); void goOn(); } }, 'Try again');

@@ -55,6 +55,8 @@ export function peopleField(app, { several, without, chosen }) {
     }
   });
   draw();
+  // As high as all of them, whatever the filter leaves: nothing moves while one types.
+  list.style.height = `${Math.max(90, Math.min(224, colleagues(app.store, without).length * 46))}px`;
   return { element: h('div.people-field', null, tags, filter, list), ids };
 }
 

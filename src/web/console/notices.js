@@ -6,7 +6,7 @@ import { h, iconButton } from './dom.js';
 const SHOWN_MS = 6000;
 const NOTICES_MAX = 3;
 
-const shelf = h('div.notices', { role: 'status', 'aria-live': 'polite' });
+const shelf = h('div.notices', { role: 'status', 'aria-live': 'polite', popover: 'manual' });
 const voice = h('div.heard', { role: 'status', 'aria-live': 'polite', 'aria-atomic': 'false' });
 
 /** The elements that must be in the page. */
@@ -23,6 +23,9 @@ export function notice(text, { act, onact, wrong = false } = {}) {
     act && h('button.link-button', { type: 'button', onclick: () => { gone(); onact?.(); } }, act),
     iconButton('close', 'Dismiss', { onclick: gone }));
   shelf.append(box);
+  // Above dialogs, also above one that was opened later than the last notice.
+  if (shelf.matches(':popover-open')) shelf.hidePopover();
+  shelf.showPopover();
   while (shelf.childElementCount > NOTICES_MAX) shelf.firstElementChild?.remove();
   setTimeout(gone, wrong ? SHOWN_MS * 2 : SHOWN_MS);
 }

@@ -72,8 +72,8 @@ export class Notifier {
   /** @param {import('/client/index.js').ChatView} view @param {import('/client/index.js').Message} message */
   #tell(view, message) {
     const open = this.app.place().chat === view.id;
-    const who = message.type === 'system' ? '' : `${nameOf(this.app.store, message.owner_id)}: `;
-    if (open) announce(`${who}${gistOf(message)}`);
+    const who = message.type === 'system' || view.chat.type === 'direct' ? '' : `${nameOf(this.app.store, message.owner_id)}: `;
+    if (open) announce(`${who || `${chatName(this.app.store, view)}: `}${gistOf(message)}`);
     if (message.type === 'system' || (open && document.hasFocus()) || notificationState() !== 'on') return;
     // The tag makes one of the notifications of several tabs.
     const shown = new Notification(chatName(this.app.store, view), { body: `${who}${gistOf(message)}`, tag: message.id, icon: this.plain });

@@ -6,7 +6,7 @@ import { arrange, fill, h, icon, iconButton, say } from './dom.js';
 import { openMenu } from './dialogs.js';
 import { browseChannels } from './channels.js';
 import { newChat } from './newchat.js';
-import { chatAvatar, chatName, gistOf, kindName, nameOf } from './people.js';
+import { chatAvatar, chatName, gistOf, kindName, nameOf, otherOf } from './people.js';
 import { addressOf } from './route.js';
 import { StatusMenu } from './status.js';
 import { openSwitcher } from './switcher.js';
@@ -68,7 +68,7 @@ export class Sidebar {
   changed(changes) {
     if (changes.me || changes.agents.has(this.app.store.me?.id ?? '')) this.own.draw();
     if (changes.list) return this.draw();
-    if (changes.agents.size > 0) for (const id of this.#rows.keys()) this.#drawRow(id);
+    if (changes.agents.size > 0) for (const id of this.#rows.keys()) if (this.#shows(id, changes.agents)) this.#drawRow(id);
     let moved = this.#only === 'unread';
     for (const [id, change] of changes.chats) {
       if (!change.facts && !change.members && !change.unread && !change.reset) continue;
@@ -76,6 +76,14 @@ export class Sidebar {
       moved = true;
     }
     if (moved) this.#sort();
+  }
+
+  /** Whether the row of a chat shows one of these people. @param {string} chat @param {ReadonlySet<string>} agents */
+  #shows(chat, agents) {
+    const view = this.app.store.chats.get(chat);
+    if (!view) return false;
+    const other = otherOf(this.app.store, view);
+    return agents.has(other) || agents.has(view.newest?.message.owner_id ?? '') || (!other && !view.chat.name.trim());
   }
 
   /** Draws all of it. */

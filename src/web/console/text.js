@@ -8,13 +8,40 @@ const LINK = /\b(?:https?:\/\/|mailto:|www\.)[^\s<>"'`\u200e\u200f\u202a-\u202e\
 /** Links of one message; a text full of them stays quick to show. */
 const LINKS_MAX = 100;
 
+const CODE = /```(?:[a-z]*\n)?([^]+?)\n?```\n?|`([^`\n]+)`/giu;
+/** Pieces of code of one message. */
+const CODES_MAX = 50;
+
 /**
- * The nodes of a text, with its links made clickable and what is searched for marked.
+ * The nodes of a text: its links made clickable, what stands between backticks shown as code, and
+ * what is searched for marked.
  * @param {string} text
  * @param {string} [searched]
  * @returns {(Node | string)[]}
  */
 export function nodesOf(text, searched = '') {
+  if (!text.includes('`')) return linked(text, searched);
+  /** @type {(Node | string)[]} */
+  const nodes = [];
+  let from = 0;
+  let codes = 0;
+  for (const found of text.matchAll(CODE)) {
+    if (codes >= CODES_MAX) break;
+    if (found.index > from) nodes.push(...linked(text.slice(from, found.index), searched));
+    nodes.push(found[1] === undefined ? h('code', null, marked(found[2], searched)) : h('pre', { dir: 'auto' }, h('code', null, marked(found[1], searched))));
+    from = found.index + found[0].length;
+    codes += 1;
+  }
+  if (from < text.length) nodes.push(...linked(text.slice(from), searched));
+  return nodes;
+}
+
+/**
+ * @param {string} text
+ * @param {string} searched
+ * @returns {(Node | string)[]}
+ */
+function linked(text, searched) {
   /** @type {(Node | string)[]} */
   const nodes = [];
   let from = 0;

@@ -85,11 +85,11 @@ export class ThreadPanel {
     this.#older = false;
   }
 
-  /** @param {import('/client/index.js').Changes} changes */
-  changed(changes) {
+  /** @param {import('/client/index.js').Changes} changes @param {boolean} renamed */
+  changed(changes, renamed) {
     if (!this.#thread) return;
-    if (changes.agents.size > 0) this.list.redraw();
-    if (changes.threads.has(this.#id) || changes.agents.size > 0 || changes.chats.has(this.#chat)) this.draw();
+    if (renamed) this.list.redraw();
+    if (changes.threads.has(this.#id) || renamed || changes.chats.has(this.#chat)) this.draw();
   }
 
   draw() {

@@ -17,6 +17,15 @@ const NEAR_END = 32;
  * @property {number} flags How it shows it; the same.
  */
 
+/** How to find the same part of a row that was drawn again. @param {Element | null} focused */
+function sameInside(focused) {
+  for (const name of ['data-emoji', 'data-act']) {
+    const value = focused?.getAttribute(name);
+    if (value) return `[${name}="${CSS.escape(value)}"]`;
+  }
+  return '';
+}
+
 /** @template {Item} T */
 export class Windowed {
   /** @type {T[]} */ items = [];
@@ -216,14 +225,14 @@ export class Windowed {
   #put(first, last) {
     /** @type {Map<string, { element: HTMLElement, item: T }>} */
     const next = new Map();
-    let focused = '';
+    let [focused, inside] = ['', ''];
     for (let place = first; place <= last; place += 1) {
       const item = this.items[place];
       const old = this.#shown.get(item.key);
       if (old && old.item.row === item.row && old.item.flags === item.flags) {
         next.set(item.key, { element: old.element, item });
       } else {
-        if (old?.element.contains(document.activeElement)) focused = item.key;
+        if (old?.element.contains(document.activeElement)) [focused, inside] = [item.key, sameInside(document.activeElement)];
         next.set(item.key, { element: this.draw(item), item });
       }
     }
@@ -241,7 +250,9 @@ export class Windowed {
     this.#shown = next;
     this.#range = { first, last };
     this.#pad();
-    if (focused) /** @type {HTMLElement | null} */ (next.get(focused)?.element.querySelector('[data-row]'))?.focus({ preventScroll: true });
+    const again = next.get(focused)?.element;
+    const part = inside ? again?.querySelector(inside) : null;
+    /** @type {HTMLElement | null | undefined} */ (part ?? again?.querySelector('[data-row]'))?.focus({ preventScroll: true });
   }
 
   /** The room of the rows that are not in the page. */

@@ -16,8 +16,8 @@ const SEED = Number(process.env.TALK_TEST_SEED ?? 7);
 const CUTS = Number(process.env.TALK_TEST_CUTS ?? 200);
 /** Times at which everybody falls silent and the model is compared. */
 const PAUSES = 4;
-/** So that many cuts fit into a test. */
-const HASTY = { live: { firstMs: 5, mostMs: 100, answerMs: 2_000 }, retry: { firstMs: 5, mostMs: 50 }, keep: { messages: 20 } };
+/** So that many cuts fit into a test. Chromium holds back who connects often, so it may take a while. */
+const HASTY = { live: { firstMs: 5, mostMs: 100 }, retry: { firstMs: 5, mostMs: 50 }, keep: { messages: 20 } };
 
 let hub;
 before(async () => {

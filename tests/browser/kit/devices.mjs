@@ -1,12 +1,12 @@
-// Where the client library runs: in Node, and in Chromium on a page of the hub, under the policy
-// that the hub gives its pages. The same tests drive both.
+// Where the client library runs: in Node, and in Chromium on a page of the hub, under its policy. The same tests drive both.
 //
 // `run` takes a function that sees nothing but its arguments: (talk, argument, library).
 
 import { browser, newPage } from "./chromium.mjs";
 import { shown } from "./truth.mjs";
 
-const POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/** A page of the hub with nothing on it that runs. */
+const PAGE = "/client/types-wire.d.ts";
 
 class NodeDevice {
   name = "node";
@@ -43,15 +43,8 @@ class ChromiumDevice {
   async client(url, options) {
     const context = await this.browser.newContext();
     const page = await newPage(context);
-    await page.route("**/blank", (route) =>
-      route.fulfill({
-        contentType: "text/html",
-        headers: { "Content-Security-Policy": POLICY },
-        body: "<!doctype html><title>A page of tests</title>",
-      }),
-    );
     const begin = async () => {
-      await page.goto(`${url}/blank`);
+      await page.goto(url + PAGE);
       await page.evaluate(async ({ token, ...rest }) => {
         const library = await import("/client/index.js");
         const talk = token ? library.Talk.withToken(token, rest) : new library.Talk(rest);

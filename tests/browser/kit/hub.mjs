@@ -3,7 +3,7 @@
 // The hub is TALK_HUB_BIN, else target/debug/talk-hub (below CARGO_TARGET_DIR, if that is set).
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -130,11 +130,28 @@ export class Redis {
     const redis = new Redis();
     redis.port = await freePort();
     redis.dir = await mkdtemp(path.join(tmpdir(), "talk-redis-"));
-    const args = ["--port", String(redis.port), "--bind", "127.0.0.1", "--save", "", "--dir", redis.dir];
-    redis.process = new Process("redis-server", args, {});
     redis.url = `redis://127.0.0.1:${redis.port}`;
-    await eventually("redis answers", async () => (await redis.command("PING")).includes("PONG"));
+    await redis.run();
     return redis;
+  }
+
+  async run() {
+    const args = ["--port", String(this.port), "--bind", "127.0.0.1", "--save", "", "--dir", this.dir];
+    this.process = new Process("redis-server", args, {});
+    await eventually("redis answers", async () => (await this.command("PING")).includes("PONG"));
+  }
+
+  /** What it holds now. */
+  async snapshot() {
+    await this.command("SAVE");
+    return readFile(path.join(this.dir, "dump.rdb"));
+  }
+
+  /** Ends it, and starts it with what it held then: as a failover to a replica that lay behind. */
+  async restore(kept) {
+    await this.process.end("SIGKILL");
+    await writeFile(path.join(this.dir, "dump.rdb"), kept);
+    await this.run();
   }
 
   /** @param {...string} words */

@@ -11,7 +11,7 @@ export class Proxy {
     proxy.pairs = new Set();
     /** "through", "stalled" (nothing passes, nothing ends) or "refused". */
     proxy.mode = "through";
-    /** Called with each piece from the hub; `false` loses it and cuts the connection. */
+    /** Called with the request line in front of each piece from the hub; `false` loses it and cuts. */
     proxy.onAnswer = null;
     proxy.server = createServer((client) => proxy.#pass(client));
     await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", () => resolve(undefined)));
@@ -24,7 +24,7 @@ export class Proxy {
   #pass(client) {
     if (this.mode === "refused") return void client.destroy();
     const hub = connect(Number(this.to.port), this.to.hostname);
-    const pair = { client, hub, stalled: this.mode === "stalled" };
+    const pair = { client, hub, stalled: this.mode === "stalled", asked: "" };
     this.pairs.add(pair);
     const end = () => {
       this.pairs.delete(pair);
@@ -36,10 +36,14 @@ export class Proxy {
       socket.on("error", end);
       socket.on("close", end);
     }
-    client.on("data", (bytes) => pair.stalled || hub.write(bytes));
+    client.on("data", (bytes) => {
+      const line = /^[A-Z]+ [^ ]+(?= HTTP)/.exec(bytes.toString("latin1", 0, 300));
+      if (line) pair.asked = line[0];
+      if (!pair.stalled) hub.write(bytes);
+    });
     hub.on("data", (bytes) => {
       if (pair.stalled) return;
-      if (this.onAnswer && this.onAnswer(bytes) === false) end();
+      if (this.onAnswer && this.onAnswer(pair.asked) === false) end();
       else client.write(bytes);
     });
   }
