@@ -47,7 +47,10 @@ export class Notifier {
 
   /** Everything until now is old. */
   begin() {
-    for (const view of this.app.store.chats.values()) this.#keep(view);
+    for (const view of this.app.store.chats.values()) {
+      this.#told.set(view.id, view.chat.seq);
+      this.#keep(view);
+    }
   }
 
   /** @param {import('/client/index.js').ChatView} view */
@@ -60,11 +63,12 @@ export class Notifier {
   changed(changes) {
     for (const id of changes.chats.keys()) {
       const view = this.app.store.chats.get(id);
-      const before = this.#told.get(id);
       if (!view?.newest) continue;
+      // Of a chat that came since, everything that was not read is news.
+      const before = this.#told.get(id) ?? view.readSeq;
       this.#keep(view);
       const { message, state } = view.newest;
-      if (before === undefined || state !== 'sent' || message.seq <= before || message.tm_delete) continue;
+      if (state !== 'sent' || message.seq <= before || message.tm_delete) continue;
       if (message.owner_id !== this.app.store.me?.id) this.#tell(view, message);
     }
   }
