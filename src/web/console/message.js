@@ -7,7 +7,7 @@ import { explain } from './notices.js';
 import { avatarOf, gistOf, nameOf } from './people.js';
 import { reactionsOf } from './reactions.js';
 import { counted, nodesOf, onlyEmoji } from './text.js';
-import { dayName, instant, shortTime, timeOfDay, wholeTime } from './times.js';
+import { clockTime, dayName, instant, shortTime, timeOfDay, wholeTime } from './times.js';
 
 /** @typedef {import('./app.js').App} App */
 /** @typedef {import('/client/index.js').Row} Row */
@@ -84,7 +84,7 @@ function whole(app, row, flags, at, how) {
   const { message } = row;
   const name = nameOf(app.store, message.owner_id);
   const follows = Boolean(flags & FOLLOWS);
-  const time = h('time', { datetime: new Date(at).toISOString(), title: wholeTime(at) }, timeOfDay(at));
+  const time = h('time', { datetime: new Date(at).toISOString(), title: wholeTime(at) }, follows ? clockTime(at) : timeOfDay(at));
   const label = `${name}, ${timeOfDay(at)}: ${gistOf(message)}${stateName(row)}${repliesLabel(message)}`;
   return h('article.message', {
     tabindex: '-1', 'aria-label': label, class: `${follows ? 'follows' : ''} ${row.state} ${message.tm_delete ? 'gone' : ''}`,

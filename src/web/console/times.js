@@ -46,6 +46,12 @@ export function dayOf(at) {
 /** @param {number} at */
 export const timeOfDay = (at) => (at ? clock.format(at) : '');
 
+/**
+ * The time of day where there is little room: without the half of the day.
+ * @param {number} at
+ */
+export const clockTime = (at) => (at ? clock.formatToParts(at).filter(({ type }) => type !== 'dayPeriod').map(({ value }) => value).join('').trim() : '');
+
 /** @param {number} at */
 export const wholeTime = (at) => (at ? whole.format(at) : '');
 
