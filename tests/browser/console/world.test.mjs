@@ -17,11 +17,6 @@ async function chatOf(name, texts) {
   return { chat, made };
 }
 
-/** How the page says the time of a message. @param {string} wire @param {string} timeZone @param {string} locale */
-function clock(wire, timeZone, locale) {
-  return new Date(`${wire.replace(" ", "T").slice(0, 23)}Z`).toLocaleTimeString(locale, { timeZone, hour: "numeric", minute: "2-digit" });
-}
-
 /** Digits and letters, without the spaces that editions of Unicode disagree on. @param {string} text */
 const bare = (text) => text.replace(/[\s\u202f]+/gu, " ").trim();
 
@@ -35,17 +30,17 @@ stage.scene("the wire's UTC is told in the zone and the manner of who reads", as
       [`${made[0].tm_create.replace(" ", "T").slice(0, 23)}Z`, timezoneId]);
     assert.equal(bare(await message.locator("time").first().textContent()), bare(expected), timezoneId);
     assert.equal(await message.locator("time").first().getAttribute("datetime"), `${made[0].tm_create.replace(" ", "T").slice(0, 23)}Z`);
-    assert.ok(clock(made[0].tm_create, timezoneId, locale).length > 3);
   }
 });
 
 stage.scene("days begin at the reader's midnight, and yesterday is called so", async () => {
-  const texts = ["just before midnight in London", "just after it", "at noon", "today"];
+  const texts = ["just before midnight", "just after it", "at noon", "today"];
   const { made } = await chatOf("Days", texts);
   // The hub writes the time; history is made older on its way to the page.
-  const old = [-2, -2, -1, 0].map((days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10));
-  const times = [`${old[0]} 23:59:59.000001`, `${new Date(Date.parse(old[0]) + 86_400_000).toISOString().slice(0, 10)} 00:00:01.000002`, `${old[2]} 12:00:00.000003`, made[3].tm_create];
-  for (const [timezoneId, days] of /** @type {const} */ ([["UTC", 3], ["Asia/Kolkata", 2]])) {
+  const [day, wire] = [86_400_000, (/** @type {number} */ at) => new Date(at).toISOString().replace("T", " ").replace("Z", "000")];
+  for (const [timezoneId, ahead] of /** @type {const} */ ([["UTC", 0], ["Asia/Kolkata", 330 * 60_000]])) {
+    const midnight = Math.floor((Date.now() + ahead) / day) * day - ahead;
+    const times = [wire(midnight - day - 1000), wire(midnight - day + 1000), wire(midnight - day / 2), made[3].tm_create];
     const desk = await stage.desk({ timezoneId });
     await desk.page.route("**/talk_messages?*", async (route) => {
       const answer = await route.fetch();
@@ -60,13 +55,13 @@ stage.scene("days begin at the reader's midnight, and yesterday is called so", a
     await desk.open("Days");
     await desk.sees("today");
     const heads = await desk.chat.locator(".list-content .day").allTextContents();
-    assert.equal(heads.length, days, `${timezoneId}: ${heads}`);
+    assert.equal(heads.length, 3, `${timezoneId}: ${heads}`);
     assert.equal(heads.at(-1), "Today");
     assert.equal(heads.at(-2), "Yesterday");
     const first = await desk.chat.locator(".row", { has: desk.page.locator(".day").first() }).first().textContent();
     assert.match(first, /just before midnight/);
     const second = desk.message("just after it").locator("xpath=preceding-sibling::div[contains(@class,'day')]");
-    assert.equal(await second.count(), timezoneId === "UTC" ? 1 : 0, "a day begins where it begins for the reader");
+    assert.equal(await second.count(), 1, "a day begins where it begins for the reader");
   }
 });
 
