@@ -71,7 +71,7 @@ function replyLine(app, row, at) {
     h('span.hook', { 'aria-hidden': 'true' }, icon('reply')),
     avatarOf(app.store, message.owner_id, { size: 18 }),
     h('button.cut', { type: 'button', tabindex: '-1', 'data-act': 'thread' },
-      h('bdi.who', null, name), ' replied', about && h('span.about', null, ' to ', h('bdi', null, about)), ': ',
+      h('bdi.who', null, name), ' replied', about && h('span.about', null, ' to “', h('bdi', null, about), '”'), ': ',
       h('bdi.gist', { class: message.tm_delete ? 'gone' : '' }, gist)),
     row.state === 'failed' ? h('span.wrong', null, 'Not sent') : h('time', { title: wholeTime(at) }, timeOfDay(at)));
 }

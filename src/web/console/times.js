@@ -22,7 +22,9 @@ export function wireTime(at) {
   return `${new Date(at).toISOString().replace('T', ' ').replace('Z', '')}000`;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
+// Of clocks with 24 hours the hour has two digits: `09:05`, but `9:05 AM`.
+const halves = new Intl.DateTimeFormat(undefined, { hour: 'numeric' }).resolvedOptions().hour12;
+const clock = new Intl.DateTimeFormat(undefined, { hour: halves ? 'numeric' : '2-digit', minute: '2-digit' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
 const shortWeekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const date = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });

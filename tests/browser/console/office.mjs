@@ -1,15 +1,27 @@
 // A working day of a small team, as the console shows it: chats of every kind, threads, reactions, a
 // picture, a file, a deleted message, people who came and left. For pictures and for looking at.
 
-import { call, owners, people } from "../kit/people.mjs";
-import { picture } from "./drawings.mjs";
+import { agent, call, owners } from "../kit/people.mjs";
+import { chart } from "./drawings.mjs";
+
+const wire = (/** @type {number} */ at) => new Date(at).toISOString().replace("T", " ").replace("Z", "000");
+
+/** A zone in which it is the middle of the afternoon. */
+export function afternoon() {
+  const ahead = ((15 - new Date().getUTCHours() + 11 + 24) % 24) - 11;
+  return `Etc/GMT${ahead > 0 ? "-" : "+"}${Math.abs(ahead)}`;
+}
 
 export class Office {
+  /** Ids of messages in their order. @type {string[]} */ said = [];
+
   /** @param {{ url: string }} hub */
   static async open(hub) {
     const office = new Office();
     office.hub = hub;
-    office.all = await people(hub, "Maya Lindqvist", "Tomás Herrera", "Priya Raman", "Jonas Weber");
+    const { id } = await call(hub.url, "POST", "/v1.0/customers", { name: "Northwind Support" });
+    office.all = [];
+    for (const name of ["Maya Lindqvist", "Tomás Herrera", "Priya Raman", "Jonas Weber"]) office.all.push(await agent(hub, id, name));
     const details = ["Support lead, Malmö", "Second line", "Billing", "Night shift"];
     const statuses = ["available", "busy", "available", "away"];
     await Promise.all(office.all.map(async (person, place) => {
@@ -26,8 +38,28 @@ export class Office {
     return call(this.hub.url, method, `/v1.0/service_agents/${path}`, body, person.token);
   }
 
-  say(person, chat, text, more = {}) {
-    return this.ask(person, "POST", "talk_messages", { chat_id: chat.id, type: "normal", text, ...more });
+  async say(person, chat, text, more = {}) {
+    const made = await this.ask(person, "POST", "talk_messages", { chat_id: chat.id, type: "normal", text, ...more });
+    this.said.push(made.id);
+    return made;
+  }
+
+  /**
+   * Spreads what was said over the hours before, on its way to the page: the hub takes no times.
+   * @param {import("playwright-core").Page} page
+   */
+  async spread(page) {
+    const begin = Date.now() - this.said.length * 7 * 60_000;
+    await page.route("**/talk_messages?*", async (route) => {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      for (const message of body.result ?? []) {
+        const place = this.said.indexOf(message.id);
+        // Never even steps: people answer at once, or later.
+        if (place >= 0) message.tm_create = wire(begin + (place * 7 + (place * place * 5) % 6) * 60_000);
+      }
+      await route.fulfill({ response: answer, json: body });
+    });
   }
 
   react(person, message, emoji) {
@@ -68,7 +100,7 @@ export class Office {
     for (const [person, text] of [[maya, "32 seconds sounds like a missing ACK."], [tomas, "Yes. The new edge rewrites the Contact header."], [priya, "I can reproduce it from here."]]) {
       await this.say(person, incident, text, { parent_id: this.root.id });
     }
-    const graph = await this.upload(tomas, "dropped-calls.png", "image/png", picture(720, 360));
+    const graph = await this.upload(tomas, "dropped-calls.png", "image/png", chart(720, 360));
     await this.say(tomas, incident, "Dropped calls per minute since the roll-out:", { medias: [graph] });
     const gone = await this.say(jonas, incident, "wrong window");
     await this.ask(jonas, "DELETE", `talk_messages/${gone.id}`);

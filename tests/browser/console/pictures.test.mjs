@@ -7,7 +7,7 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
 import { ARTEFACTS, Stage } from "./desk.mjs";
-import { Office } from "./office.mjs";
+import { Office, afternoon } from "./office.mjs";
 
 const stage = new Stage({ names: [] });
 const SIZES = [[390, 844], [900, 800], [1440, 900]];
@@ -17,8 +17,9 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   stage.scene(`the console is in order at every width, ${colorScheme}`, async () => {
     await mkdir(dir, { recursive: true });
     const office = await Office.open(stage.hub);
-    const desk = await stage.desk({ colorScheme, viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Stockholm", locale: "en-GB" });
+    const desk = await stage.desk({ colorScheme, viewport: { width: 1440, height: 900 }, timezoneId: afternoon(), locale: "en-GB" });
     const shoot = async (/** @type {string} */ what, /** @type {number} */ width) => {
+      if (what !== "picker") await desk.page.mouse.move(width / 2, 2);
       assert.ok((await desk.overflow()) <= 0, `${what} fits into ${width} px`);
       await desk.page.evaluate(() => document.fonts.ready);
       await desk.page.screenshot({ path: path.join(dir, `${what}-${width}-${colorScheme}.png`), animations: "disabled" });
@@ -27,6 +28,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       await desk.page.setViewportSize({ width, height });
       await shoot("sign-in", width);
     }
+    await office.spread(desk.page);
     await desk.signIn(office.me);
     await desk.open("incident-room");
     await desk.sees("Thank you. I write the summary");
