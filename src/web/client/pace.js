@@ -42,9 +42,13 @@ export function wait(ms, signal) {
 
 /** An alarm that can be set anew; only the last setting rings. */
 export class Alarm {
-  /** @param {() => void} ring */
-  constructor(ring) {
+  /**
+   * @param {() => void} ring
+   * @param {boolean} [holds] whether a process of Node goes on for its sake
+   */
+  constructor(ring, holds = true) {
     this.ring = ring;
+    this.holds = holds;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
@@ -53,6 +57,7 @@ export class Alarm {
   set(ms) {
     this.clear();
     this.timer = setTimeout(this.ring, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
+    if (!this.holds && typeof this.timer === "object") this.timer.unref();
   }
 
   clear() {
