@@ -48,6 +48,15 @@ function repliesName(message) {
   return message.reply_count ? counted(message.reply_count, 'reply', 'replies') : 'No replies yet';
 }
 
+/** Letters of a message that is only referred to. */
+const BEGUN = 28;
+
+/** How a text begins. @param {string} text */
+function begun(text) {
+  const letters = [...text];
+  return letters.length > BEGUN ? `${letters.slice(0, BEGUN - 1).join('').trimEnd()}…` : text;
+}
+
 /** @param {Row} row @param {number} at */
 function systemLine({ message }, at) {
   return h('article.system', { tabindex: '-1', 'aria-label': `${message.text} ${timeOfDay(at)}` },
@@ -62,7 +71,7 @@ function replyLine(app, row, at) {
   const { message } = row;
   const name = nameOf(app.store, message.owner_id);
   const parent = app.store.row(message.chat_id, message.parent_id ?? '');
-  const about = parent ? gistOf(parent.message) : '';
+  const about = parent ? begun(gistOf(parent.message)) : '';
   const gist = gistOf(message);
   return h('article.reply-line', {
     tabindex: '-1', 'aria-label': `${name} replied in a thread${about ? ` about ${about}` : ''}: ${gist}, ${timeOfDay(at)}`,

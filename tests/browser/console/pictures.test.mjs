@@ -70,5 +70,11 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       await shoot("picker", width);
       await desk.page.keyboard.press("Escape");
     }
+    // As docs/pictures has them.
+    await desk.page.setViewportSize({ width: 1280, height: 760 });
+    await desk.page.evaluate((hash) => { location.hash = hash; }, `#/${incident.id}/thread/${root.id}`);
+    await desk.sees("I can reproduce it from here.", desk.panel);
+    await desk.sees("Thank you. I write the summary");
+    await shoot("readme", 1280);
   });
 }
