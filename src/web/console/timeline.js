@@ -45,7 +45,7 @@ export function itemsOf(rows, { thread, unreadAfter, version, me, root }) {
     const its = dayOf(at);
     let flags = version * VERSION;
     if (its !== day) flags |= DAY;
-    if (!line && message.seq > unreadAfter && message.owner_id !== me && row.state === 'sent') {
+    if (!line && message.seq > unreadAfter && message.owner_id !== me && message.type !== 'system' && row.state === 'sent') {
       line = true;
       flags |= UNREAD;
     }
