@@ -8,6 +8,8 @@ import { chatName, gistOf, nameOf } from './people.js';
 
 const WANTED = 'talk.notify';
 const SHOWN_MS = 8000;
+/** In which another tab, where it is being read, says so. */
+const GLANCE_MS = 1000;
 
 /** @returns {'on' | 'off' | 'denied'} */
 export function notificationState() {
@@ -79,8 +81,15 @@ export class Notifier {
     const who = message.type === 'system' || view.chat.type === 'direct' ? '' : `${nameOf(this.app.store, message.owner_id)}: `;
     if (open) announce(`${who || `${chatName(this.app.store, view)}: `}${gistOf(message)}`);
     if (message.type === 'system' || (open && document.hasFocus()) || notificationState() !== 'on') return;
+    setTimeout(() => this.#show(view, message, `${who}${gistOf(message)}`), GLANCE_MS);
+  }
+
+  /** @param {import('/client/index.js').ChatView} view @param {import('/client/index.js').Message} message @param {string} body */
+  #show(view, message, body) {
+    // Perhaps it was read meanwhile, in another tab.
+    if (this.app.signal.aborted || message.seq <= view.readSeq) return;
     // The tag makes one of the notifications of several tabs.
-    const shown = new Notification(chatName(this.app.store, view), { body: `${who}${gistOf(message)}`, tag: message.id, icon: this.plain });
+    const shown = new Notification(chatName(this.app.store, view), { body, tag: message.id, icon: this.plain });
     shown.onclick = () => { window.focus(); this.app.openChat(view.id); shown.close(); };
     setTimeout(() => shown.close(), SHOWN_MS);
   }

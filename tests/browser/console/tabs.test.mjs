@@ -41,7 +41,7 @@ stage.scene("what is read in one tab is read in the other, and both see what eit
 });
 
 stage.scene("a message is told on the desktop once, however many tabs are open, and not at all when it is read", async () => {
-  const [told, watched] = [await group("Told"), await group("Watched")];
+  const [told, watched, unseen] = [await group("Told"), await group("Watched"), await group("Unseen")];
   const left = await stage.desk();
   await left.context.grantPermissions(["notifications"]);
   // A headless browser shows none: what would be shown is written down, one per tag, as the desktop has it.
@@ -70,7 +70,14 @@ stage.scene("a message is told on the desktop once, however many tabs are open, 
   await post(told, "and again");
   await eventually("the second is told", async () => (await all()).some(({ body }) => body.includes("and again")));
   for (const tab of [left, right]) await tab.row("Told").locator(".badge").getByText("2").waitFor();
-  const shown = await all();
+  // One tab looks at it now: then the other is quiet about it as well.
+  await right.open("Told");
+  await post(told, "which is being read");
+  await right.sees("which is being read");
+  await left.row("Told").locator(".badge").waitFor({ state: "detached" });
+  await post(unseen, "and the last");
+  await eventually("the last is told", async () => (await all()).some(({ body }) => body.includes("and the last")));
+  const shown = (await all()).filter(({ title }) => title !== "Unseen");
   assert.ok(shown.every(({ title }) => title === "Told"), "what is looked at is not told");
   assert.equal(new Set(shown.map(({ tag }) => tag)).size, 2, "the tabs tell of one message under one tag, so that it is shown once");
   assert.deepEqual([...new Set(shown.map(({ body }) => body))].sort(), ["Ben Okri: and again", "Ben Okri: somebody looks elsewhere"]);
