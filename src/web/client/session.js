@@ -31,7 +31,7 @@ export class Session {
     this.baked = false;
     /** @type {Promise<boolean> | null} */
     this.renewing = null;
-    this.alarm = new Alarm(() => void this.#renewInTime());
+    this.alarm = new Alarm(() => void this.#renewInTime(), false);
   }
 
   /**
