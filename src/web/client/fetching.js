@@ -167,7 +167,7 @@ export class Fetching {
       throw impossible("TOO_MANY_LOADED", `no more than ${most} messages of a chat are kept`);
     }
     let count = 0;
-    await this.#read(entry, async () => {
+    const done = await this.#read(entry, async () => {
       const asked = { chat_id: entry.id, page_token: oldest.tm_create, page_size: PAGE_MOST, signal };
       const page = await this.calls.listMessages(asked);
       // Meanwhile let go of, what comes would not join on to the rest.
@@ -175,7 +175,7 @@ export class Fetching {
       count = joins ? page.result.length : 0;
       return { rows: joins ? page.result : [], placed: joins, reachesBeginning: joins && page.result.length < PAGE_MOST };
     });
-    return count;
+    return done ? count : 0;
   }
 
   /**

@@ -7,7 +7,7 @@
 // @ts-check
 
 import { TalkError, closed, refusal, tooLate, unreachable } from "./error.js";
-import { anyOf, pause, wait } from "./pace.js";
+import { Ending, anyOf, pause, wait } from "./pace.js";
 
 /** @import { Settled } from "./options.js" */
 /** @import { Session } from "./session.js" */
@@ -32,21 +32,17 @@ export class Http {
   /** @param {Settled} options */
   constructor(options) {
     this.options = options;
-    this.ending = new AbortController();
+    /** Fires when the sign-in ends, and whatever is under way with it. */
+    this.ended = new Ending();
     this.node = Math.floor(Math.random() * options.urls.length);
     /** @type {Session | null} set once, right after this is made */
     this.session = null;
   }
 
-  /** Fires when the sign-in ends, and whatever is under way with it. */
-  get ended() {
-    return this.ending.signal;
-  }
-
   /** Ends what is under way. */
   end() {
-    this.ending.abort(closed());
-    this.ending = new AbortController();
+    this.ended.abort(closed());
+    this.ended = new Ending();
   }
 
   /** The node in use. */

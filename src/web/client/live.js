@@ -110,7 +110,7 @@ export class Live {
     globalThis.document?.removeEventListener("visibilitychange", this.onSeen);
     this.link?.end({ code: 0, why: reason });
     this.link = null;
-    this.#say(state, reason, null, null);
+    if (this.state !== state) this.#say(state, reason, null, null);
   }
 
   /** @param {LiveState} state @param {string} reason @param {number | null} code @param {number | null} retryAt */
@@ -145,7 +145,7 @@ export class Live {
     if (turn !== this.turn) return;
     this.link = null;
     if (Date.now() - liveSince > SETTLED_MS) this.attempts = 0;
-    await this.#ended(turn, end, url, token, liveSince !== Infinity).catch((fault) => call(() => { throw fault; }, null));
+    await this.#ended(turn, end, url, token, liveSince !== Infinity).catch(() => this.alarm.set(this.options.live.faultMs));
   }
 
   /** @param {string} url @param {string | null} token */

@@ -8,6 +8,43 @@ import { closed } from "./error.js";
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
+ * What is used here of an AbortSignal.
+ * @typedef {object} Signal
+ * @property {boolean} aborted
+ * @property {any} reason
+ * @property {(type: "abort", listener: () => void, options?: { once?: boolean }) => void} addEventListener
+ * @property {(type: "abort", listener: () => void) => void} removeEventListener
+ */
+
+/** A signal that any number may listen to; of an AbortSignal with many listeners Node warns. @implements {Signal} */
+export class Ending {
+  aborted = false;
+  /** @type {any} */
+  reason = undefined;
+  /** @type {Set<() => void>} */
+  #listeners = new Set();
+
+  /** @param {"abort"} _type @param {() => void} listener */
+  addEventListener(_type, listener) {
+    this.#listeners.add(listener);
+  }
+
+  /** @param {"abort"} _type @param {() => void} listener */
+  removeEventListener(_type, listener) {
+    this.#listeners.delete(listener);
+  }
+
+  /** @param {unknown} reason */
+  abort(reason) {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of [...this.#listeners]) listener();
+    this.#listeners.clear();
+  }
+}
+
+/**
  * The pause before try number `tries` (0, 1, ...): between half of what doubling gives and all of it,
  * so that clients that failed together come back apart.
  * @param {number} tries
@@ -21,12 +58,12 @@ export function pause(tries, firstMs, mostMs) {
 
 /**
  * @param {number} ms
- * @param {AbortSignal} [signal]
+ * @param {Signal} [signal]
  * @returns {Promise<void>}
  */
 export function wait(ms, signal) {
   return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw signal.reason;
     const timer = setTimeout(done, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
     signal?.addEventListener("abort", aborted, { once: true });
     function done() {
@@ -96,7 +133,7 @@ export class Turns {
 /**
  * A signal that fires with any of these, and after so many milliseconds if that is more than 0.
  * Call `end` when it is of no more use.
- * @param {Array<AbortSignal | undefined>} signals
+ * @param {Array<Signal | undefined>} signals
  * @param {number} [ms]
  */
 export function anyOf(signals, ms = 0) {

@@ -91,7 +91,7 @@ export class Store {
   async openThread(messageId, chatId, how = {}) {
     const entry = this.#entry(chatId);
     const { model } = entry;
-    const thread = model.threads.get(messageId) ?? new ThreadModel(model, messageId);
+    const thread = model.threads.get(messageId) ?? new ThreadModel(model, messageId, this.#shelf.options.keep.openMessages);
     model.threads.set(messageId, thread);
     thread.users += 1;
     const close = () => this.#closeThread(entry, thread);

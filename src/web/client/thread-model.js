@@ -12,9 +12,11 @@ export class ThreadModel {
   /**
    * @param {ChatModel} chat
    * @param {string} rootId
+   * @param {number} most replies that are kept; older ones are read again
    */
-  constructor(chat, rootId) {
+  constructor(chat, rootId, most) {
     this.chat = chat;
+    this.most = most;
     this.rootId = rootId;
     /** @type {Record[]} */
     this.replies = [];
@@ -38,7 +40,13 @@ export class ThreadModel {
 
   /** A reply came. @param {Record} known */
   insert(known) {
-    return insert(this.replies, known);
+    const came = insert(this.replies, known);
+    if (this.replies.length > this.most * 1.25) {
+      const gone = this.replies.splice(0, this.replies.length - this.most);
+      this.reachesBeginning = false;
+      for (const one of gone) this.chat.forget(one);
+    }
+    return came;
   }
 
   /** @param {Record} known */

@@ -115,7 +115,7 @@ function uploadInBrowser(http, path, blob, name, how) {
       else reject(errorOf(request.status, error, request.getResponseHeader("Retry-After"), requestId));
     });
     how.signal?.addEventListener("abort", abort, { once: true });
-    http.ended.addEventListener("abort", abort, { once: true });
+    http.ended.addEventListener("abort", abort);
     const form = new FormData();
     form.append("type", "talk");
     form.append("file", blob, name);

@@ -121,7 +121,8 @@ export class Frame {
     const before = this.#place;
     this.#place = readPlace();
     this.#show(before.chat);
-    if (before.panel && !this.#place.panel && before.chat === this.#place.chat) this.chat.composer.focus();
+    const { chat, panel } = this.#place;
+    if (chat && !panel && (before.panel || before.chat !== chat)) this.app.focusComposer();
     this.#title();
   }
 

@@ -104,7 +104,7 @@ function whole(app, row, flags, at, how) {
       message.tm_delete ? h('p.tombstone', null, 'This message was deleted') : contentOf(app, row, how),
       sendingLine(row),
       reactionsOf(app, row),
-      !how.thread && threadLine(app, message)));
+      (!how.thread || !(flags & ROOT)) && threadLine(app, message)));
 }
 
 /** @param {Row} row */

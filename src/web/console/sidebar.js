@@ -109,6 +109,10 @@ export class Sidebar {
     const shown = only === 'all' ? all : all.filter((view) => view.id === open && only === 'unread' || (only === 'unread' ? view.unread > 0
       : only === 'people' ? view.chat.type !== 'talk' : view.chat.type === 'talk'));
     arrange(this.list, shown.map(({ id }) => /** @type {HTMLElement} */ (this.#rows.get(id)?.parentElement)));
+    if (!shown.some(({ id }) => id === open)) {
+      const first = this.#rows.get(shown[0]?.id ?? '');
+      if (first) first.tabIndex = 0;
+    }
     this.empty.hidden = shown.length > 0;
     if (shown.length === 0) fill(this.empty, this.#nothing(all.length === 0));
   }
@@ -139,6 +143,8 @@ export class Sidebar {
     const last = view.newest?.message;
     const at = instant(last?.tm_create);
     const count = view.unread > 0 ? `${view.unread > 99 ? '99' : view.unread}${view.unreadMore || view.unread > 99 ? '+' : ''}` : '';
+    // One stop for the tab key, however many chats; the arrows go on from there.
+    row.tabIndex = open ? 0 : -1;
     if (open) row.setAttribute('aria-current', 'page');
     else row.removeAttribute('aria-current');
     row.classList.toggle('unread', count !== '');
@@ -166,6 +172,7 @@ export class Sidebar {
     const { chat } = this.app.place();
     this.#drawRow(chat);
     if (this.#only === 'unread') this.#sort();
+    if (!chat) this.#sort();
     this.#rows.get(chat)?.scrollIntoView({ block: 'nearest' });
   }
 
@@ -181,11 +188,12 @@ export class Sidebar {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
     const links = /** @type {HTMLElement[]} */ ([...this.list.querySelectorAll('a')]);
-    links[links.indexOf(/** @type {HTMLElement} */ (document.activeElement)) + step]?.focus();
+    const at = links.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
+    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    links[to]?.focus();
   }
 
   focus() {

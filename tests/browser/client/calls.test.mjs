@@ -21,6 +21,7 @@ const NO_CALLS = [
   "docs_file",
   "console",
   "console_file",
+  "console_demo",
   "client_file",
 ];
 

@@ -187,6 +187,22 @@ test("an event that is not the next one is not taken", () => {
   assert.equal(model.rows.length, 1);
 });
 
+test("a chat of 10,000 messages stays quick: each costs no more than a screen can wait for", () => {
+  const world = new World(seeded(1));
+  const { model } = new Client(world, seeded(1));
+  world.post("ada", "hello");
+  const first = world.frame(2);
+  const began = performance.now();
+  for (let count = 0; count < 10_000; count += 1) {
+    const seq = model.seq + 1;
+    assert.ok(model.apply({ ...first, seq, data: { ...first.data, id: `message-${seq}`, seq } }));
+    // Looked at once for every ten: as in a burst, within a frame.
+    if (count % 10 === 0) assert.equal(model.rows.length, count + 1);
+  }
+  const ms = (performance.now() - began) / 1_000;
+  assert.ok(ms < 5, `${ms} ms for each look`);
+});
+
 test("a chat keeps no more messages than it may, and knows that there are older ones", () => {
   const world = new World(seeded(1));
   const { model } = new Client(world, seeded(1));

@@ -65,3 +65,15 @@ test("two people talk, react and answer in a thread, and nothing complains", asy
     assert.deepEqual(page.complaints, []);
   }
 });
+
+test("the page names every module that it loads, so that they come at once", async () => {
+  const page = await newPage(chromium);
+  await page.goto(hub.url);
+  await page.getByRole("heading", { name: "Sign in to Talk" }).waitFor();
+  const { named, loaded } = await page.evaluate(() => ({
+    named: [...document.querySelectorAll("link[rel=modulepreload], script[src]")].map((one) => new URL(one.href ?? one.src).pathname),
+    loaded: performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname).filter((path) => path.endsWith(".js")),
+  }));
+  assert.deepEqual([...new Set(loaded)].sort(), named.sort());
+  assert.deepEqual(page.complaints, []);
+});
