@@ -1,4 +1,4 @@
-//! A hub to try out: a customer with three agents, and where to go next.
+//! A hub to try out: a customer with three agents who have talked a little, and where to go next.
 //!
 //! Promised: only on an embedded store that is empty, or that an earlier demo filled, and only on
 //! an address that nobody else can reach, because everybody's password is known.
@@ -6,7 +6,11 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::model::{AgentId, CustomerId, Permissions};
+mod living;
+
+use crate::chat::Chats;
+use crate::http::web::{Offer, OfferedPerson};
+use crate::model::{Caller, CustomerId, Permissions};
 use crate::people::{NewAgent, People, Steward};
 use crate::settings::{Settings, StoreKind};
 use crate::wire::ApiError;
@@ -53,12 +57,14 @@ pub fn allowed(settings: &Settings) -> Result<(), DemoError> {
 /// The people of a demo, signed in.
 pub struct Demo {
     agents: Vec<Guest>,
+    /// The people were made just now.
+    fresh: bool,
 }
 
 struct Guest {
     username: &'static str,
     name: &'static str,
-    id: AgentId,
+    caller: Caller,
     token: String,
 }
 
@@ -69,18 +75,36 @@ impl Demo {
     /// The store holds something else, or does not answer.
     pub async fn open(people: &People) -> Result<Self, DemoError> {
         let first = PageRequest { limit: 1, ascending: true, after: None };
-        match people.customers(&first).await?.first() {
-            None => fill(people).await?,
+        let fresh = match people.customers(&first).await?.first() {
+            None => fill(people).await.map(|()| true)?,
             Some(customer) if customer.name != CUSTOMER => return Err(DemoError::NotEmpty),
-            Some(_) => {}
-        }
+            Some(_) => false,
+        };
         let mut agents = Vec::new();
         for (username, name, _) in AGENTS {
             // Somebody else's customer may be called Demo too; then these cannot sign in.
             let signed_in = people.login(username, PASSWORD).await.map_err(|_| DemoError::NotEmpty)?;
-            agents.push(Guest { username, name, id: signed_in.caller.agent, token: signed_in.token });
+            agents.push(Guest { username, name, caller: signed_in.caller, token: signed_in.token });
         }
-        Ok(Self { agents })
+        Ok(Self { agents, fresh })
+    }
+
+    /// Lets people who were made just now talk a little, so that a newcomer sees a living place.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn enliven(&self, people: &People, chats: &Chats) -> Result<(), DemoError> {
+        if self.fresh {
+            living::fill(people, chats, &self.agents).await?;
+        }
+        Ok(())
+    }
+
+    /// What the console offers to somebody who is nobody yet: to be one of these people.
+    #[must_use]
+    pub fn offer(&self) -> Offer {
+        let person = |guest: &Guest| OfferedPerson { username: guest.username.to_owned(), name: guest.name.to_owned() };
+        Offer { password: PASSWORD.to_owned(), people: self.agents.iter().map(person).collect() }
     }
 
     /// What a newcomer reads: tokens, and commands that can be pasted.
@@ -91,7 +115,7 @@ impl Demo {
             // Writing into a String cannot fail.
             let _ = writeln!(text, "{}={} # {}", guest.name.to_uppercase(), guest.token, guest.username);
         }
-        let bob = self.agents.iter().find(|guest| guest.name == "Bob").map(|guest| guest.id.to_string());
+        let bob = self.agents.iter().find(|guest| guest.name == "Bob").map(|guest| guest.caller.agent.to_string());
         let _ = write!(
             text,
             r#"
@@ -105,6 +129,7 @@ Paste these three lines into a shell, then let Alice write to Bob:
     -H 'Content-Type: application/json' \
     -d '{{"chat_id":"<id from above>","type":"normal","text":"Hello Bob"}}'
 
+In a browser: http://{address}/
 Every call: http://{address}/docs        Live events: ws://{address}/v1.0/ws?token=$BOB
 "#,
             bob = bob.unwrap_or_default()
@@ -164,10 +189,14 @@ mod tests {
         let here = people(dir.path());
         let first = Demo::open(&here).await.expect("filled");
         let again = Demo::open(&here).await.expect("signed in again");
-        let ids = |demo: &Demo| demo.agents.iter().map(|guest| guest.id).collect::<Vec<_>>();
+        let ids = |demo: &Demo| demo.agents.iter().map(|guest| guest.caller.agent).collect::<Vec<_>>();
         assert_eq!(ids(&first), ids(&again));
+        assert!(first.fresh && !again.fresh, "they talk once");
+        assert_eq!(first.offer().people.len(), AGENTS.len());
         let guide = first.guide("127.0.0.1:8080".parse().expect("an address"));
-        for part in ["ALICE=ey", "BOB=ey", "CAROL=ey", "http://127.0.0.1:8080/docs", &first.agents[1].id.to_string()] {
+        for part in
+            ["ALICE=ey", "BOB=ey", "CAROL=ey", "http://127.0.0.1:8080/docs", &first.agents[1].caller.agent.to_string()]
+        {
             assert!(guide.contains(part), "{part} in {guide}");
         }
 

@@ -30,6 +30,7 @@ use crate::http::files::{FileDesk, Membership};
 use crate::http::health::Vitals;
 use crate::http::request_id::stamp;
 use crate::http::server;
+use crate::http::web::Offered;
 use crate::http::ws::OfThisWorker;
 use crate::model::{Caller, ChatId};
 use crate::people::{People, SetupError};
@@ -75,6 +76,7 @@ pub struct Hub {
     desks: Desks,
     shared: Arc<Shared>,
     leaving: Leaving,
+    offered: web::Data<Offered>,
     close: BoxFuture<'static, ()>,
     fatal: BoxFuture<'static, StoreError>,
 }
@@ -151,13 +153,26 @@ impl Hub {
             public_url: settings.server.public_url.clone(),
             wait: Duration::from_secs(settings.files.wait_secs),
         });
-        let rooms = Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone() };
+        let offered = web::Data::new(Offered::new());
+        let rooms =
+            Rooms { state, files, vitals, shared: Arc::clone(&shared), desks: desks.clone(), offered: offered.clone() };
         let (server, address) = serve(settings, rooms)?;
         let leaving = Leaving {
             drain: Duration::from_secs(settings.server.drain_secs),
             linger: Duration::from_secs(settings.server.linger_secs),
         };
-        Ok(Self { server, address, people, chats, desks, shared, leaving, close: opened.close, fatal: opened.fatal })
+        Ok(Self {
+            server,
+            address,
+            people,
+            chats,
+            desks,
+            shared,
+            leaving,
+            offered,
+            close: opened.close,
+            fatal: opened.fatal,
+        })
     }
 
     /// Where it listens.
@@ -166,12 +181,16 @@ impl Hub {
         self.address
     }
 
-    /// Fills an empty store with the people of the demo.
+    /// Fills an empty store with the people of the demo and what they said, and offers the console to be one of them.
     ///
     /// # Errors
     /// A store that holds something else.
     pub async fn demo(&self) -> Result<Demo, DemoError> {
-        Demo::open(&self.people).await
+        let demo = Demo::open(&self.people).await?;
+        demo.enliven(&self.people, &self.chats).await?;
+        // Set once: a hub has one demo.
+        let _ = self.offered.set(demo.offer());
+        Ok(demo)
     }
 
     /// Serves until it is told to stop: by SIGTERM or SIGINT, after which it drains; by a second
@@ -276,6 +295,7 @@ struct Rooms {
     vitals: web::Data<Vitals>,
     shared: Arc<Shared>,
     desks: Desks,
+    offered: web::Data<Offered>,
 }
 
 fn serve(settings: &Settings, rooms: Rooms) -> Result<(Server, SocketAddr), HubError> {
@@ -289,6 +309,7 @@ fn serve(settings: &Settings, rooms: Rooms) -> Result<(Server, SocketAddr), HubE
                 .app_data(rooms.state.clone())
                 .app_data(rooms.files.clone())
                 .app_data(rooms.vitals.clone())
+                .app_data(rooms.offered.clone())
                 .app_data(text.clone())
                 .app_data(OfThisWorker(its.clone()))
                 .configure(api::routes)

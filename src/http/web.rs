@@ -5,9 +5,12 @@
 //! else: no script or style of another host, none that stands in a page, none made of a text.
 
 use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
+use std::sync::OnceLock;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::RustEmbed;
-use utoipa::OpenApi;
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::wire::error::ErrorEnvelope;
 use crate::wire::{ApiError, Reason};
@@ -44,13 +47,14 @@ struct Client;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/").route(web::get().to(index)))
+        .service(web::resource("/console/demo.json").route(web::get().to(offer)))
         .service(web::resource("/console/{file}").route(web::get().to(console)))
         .service(web::resource("/client/{file}").route(web::get().to(client)));
 }
 
 /// The docs of this file.
 #[derive(OpenApi)]
-#[openapi(paths(index, console, client))]
+#[openapi(paths(index, offer, console, client))]
 pub struct Docs;
 
 /// The agent console
@@ -59,6 +63,36 @@ pub struct Docs;
         (status = 304, description = "Still the one you have")))]
 pub async fn index(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     answer(&request, INDEX, Console::get(INDEX))
+}
+
+/// Whom a newcomer may be: the people of a demo, whose password is no secret; of every other hub nobody.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Offer {
+    /// Everybody's.
+    pub password: String,
+    pub people: Vec<OfferedPerson>,
+}
+
+/// Somebody whom a newcomer may be.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OfferedPerson {
+    #[schema(example = "alice@demo.test")]
+    pub username: String,
+    #[schema(example = "Alice")]
+    pub name: String,
+}
+
+/// The offer of this hub, once there is one.
+pub type Offered = OnceLock<Offer>;
+
+/// Whom a newcomer may be
+///
+/// The people of a demo. Of every other hub nobody.
+#[utoipa::path(get, path = "/console/demo.json", tag = "documents", operation_id = "console_demo", security(()),
+    responses((status = 200, body = Offer)))]
+pub async fn offer(offered: Option<web::Data<Offered>>) -> HttpResponse {
+    let offer = offered.and_then(|offered| offered.get().cloned()).unwrap_or_default();
+    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(offer)
 }
 
 /// What the console is made of
@@ -152,6 +186,21 @@ mod tests {
             assert_eq!((again.status(), said(&again, "etag")), (StatusCode::NOT_MODIFIED, tag));
             assert_eq!(asked(path, Some("W/\"another\"")).await.status(), StatusCode::OK);
         }
+    }
+
+    #[actix_web::test]
+    async fn only_a_demo_offers_people() {
+        let answer = asked("/console/demo.json", None).await;
+        assert_eq!(answer.status(), StatusCode::OK, "a page that asks has no error to show");
+        assert_eq!(call::read_body(answer).await, r#"{"password":"","people":[]}"#);
+        let offered = Offered::new();
+        let alice = OfferedPerson { username: "alice@demo.test".to_owned(), name: "Alice".to_owned() };
+        offered.set(Offer { password: "demo".to_owned(), people: vec![alice] }).expect("the first");
+        let app = App::new().app_data(web::Data::new(offered)).configure(routes);
+        let app = call::init_service(app).await;
+        let request = call::TestRequest::with_uri("/console/demo.json").to_request();
+        let body = call::call_and_read_body(&app, request).await;
+        assert_eq!(body, r#"{"password":"demo","people":[{"username":"alice@demo.test","name":"Alice"}]}"#);
     }
 
     #[actix_web::test]

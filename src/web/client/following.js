@@ -71,7 +71,7 @@ export class Following {
     if (!entry) {
       // What else comes of a chat that is not here is the end of one that was left.
       const begins = event.type === "chat_created" || (event.type === "chatparticipant_added" && about);
-      if (begins) this.#arrived(event.chat_id, event.seq, event.cursor);
+      if (begins) this.#arrived(event.chat_id, event.seq, event.cursor, event.seq);
       return true;
     }
     if (!entry.model.apply(event)) return false;
@@ -92,8 +92,9 @@ export class Following {
    * @param {string} id
    * @param {number} seq
    * @param {string} cursor
+   * @param {number} [since] the person was taken in by this event: what was said before is not news
    */
-  #arrived(id, seq, cursor) {
+  #arrived(id, seq, cursor, since) {
     /** @type {Chat} */
     const unknown = {
       id,
@@ -108,7 +109,7 @@ export class Following {
       seq,
       cursor,
     };
-    this.fetching.fetchSoon(this.shelf.add(unknown, false));
+    this.fetching.fetchSoon(this.shelf.add(unknown, false, since));
   }
 
   /** @param {string} id @param {{ seq: number, cursor: string }} from */

@@ -102,12 +102,15 @@ export class Shelf {
    * A chat that is followed from here on.
    * @param {Chat} chat `seq` and `cursor`: from where
    * @param {boolean} known whether the rest of it is the truth, so that it can be shown
+   * @param {number} [since] what lies before is old to somebody who has never read in it
    */
-  add(chat, known) {
+  add(chat, known, since = 0) {
     const entry = new Entry(this, chat);
     this.entries.set(chat.id, entry);
-    const mark = this.marks?.get(chat.id) ?? (this.marks?.first && known ? chat.seq : 0);
+    const mark = this.marks?.get(chat.id) ?? (this.marks?.first && known ? chat.seq : since);
     entry.model.readSeq = mark;
+    // Kept at once: what counts as read today must not be unread tomorrow.
+    if (mark > 0) this.marks?.set(chat.id, mark);
     if (known) this.show(entry);
     return entry;
   }

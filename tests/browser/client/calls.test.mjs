@@ -11,6 +11,7 @@ import { agent, people } from "../kit/people.mjs";
 
 /** Operations that are no calls of the library: the same at another address, sockets, pages. */
 const NO_CALLS = [
+  "console_demo",
   "login_below_base",
   "renew_below_base",
   "logout_below_base",

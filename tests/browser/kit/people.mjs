@@ -33,7 +33,7 @@ export async function people(hub, ...names) {
  */
 export async function agent(hub, customerId, name, permission = 16) {
   count += 1;
-  const username = `${name.toLowerCase().replace(/[^a-z]/g, "")}-${process.pid}-${count}@tests.test`;
+  const username = `${name.toLowerCase().replace(/[^a-z]/g, "").slice(0, 40)}-${process.pid}-${count}@tests.test`;
   const body = { customer_id: customerId, username, password: PASSWORD, name, permission };
   const made = await call(hub.url, "POST", "/v1.0/agents", body);
   const { token } = await call(hub.url, "POST", "/auth/login", { username, password: PASSWORD });
