@@ -67,6 +67,8 @@ export class Frame {
     this.element = h('div.frame', null, this.sidebar.element, this.chat.element, this.panel);
     this.#ends.push(() => banner.close(), talk.store.subscribe((changes) => this.#changed(changes)), this.#keys());
     addEventListener('hashchange', () => this.#moved(), { signal: this.#life.signal });
+    // What is on its way would be lost with the page.
+    addEventListener('beforeunload', (event) => { if (this.#sends()) event.preventDefault(); }, { signal: this.#life.signal });
     eachDay(() => { this.sidebar.redraw(); this.chat.redraw(); this.thread.redraw(); }, this.#life.signal);
   }
 
@@ -110,6 +112,10 @@ export class Frame {
       this.#names.set(id, name);
     }
     return renamed;
+  }
+
+  #sends() {
+    return [...this.app.store.chats.values()].some(({ newest }) => newest?.state === 'sending');
   }
 
   #title() {
