@@ -3,6 +3,7 @@
 // @ts-check
 import { announce, notice } from './notices.js';
 import { chatName, gistOf, nameOf } from './people.js';
+import { instant } from './times.js';
 
 /** @typedef {import('./app.js').App} App */
 
@@ -37,6 +38,7 @@ export function stopNotifications() {
 export class Notifier {
   /** Newest message that was told, by chat. @type {Map<string, number>} */ #told = new Map();
   #badge = -1;
+  #begun = Infinity;
 
   /** @param {App} app */
   constructor(app) {
@@ -47,6 +49,7 @@ export class Notifier {
 
   /** Everything until now is old. */
   begin() {
+    this.#begun = Date.now();
     for (const view of this.app.store.chats.values()) this.#keep(view);
   }
 
@@ -58,13 +61,15 @@ export class Notifier {
 
   /** @param {import('/client/index.js').Changes} changes */
   changed(changes) {
-    for (const id of changes.chats.keys()) {
+    for (const id of changes.list ? this.app.store.chats.keys() : changes.chats.keys()) {
       const view = this.app.store.chats.get(id);
       const before = this.#told.get(id);
       if (!view?.newest) continue;
       this.#keep(view);
       const { message, state } = view.newest;
-      if (before === undefined || state !== 'sent' || message.seq <= before || message.tm_delete) continue;
+      // Of a chat that was not known it may be the first message, or an old one that was loaded just now.
+      const old = before === undefined ? instant(message.tm_create) < this.#begun : message.seq <= before;
+      if (old || state !== 'sent' || message.tm_delete) continue;
       if (message.owner_id !== this.app.store.me?.id) this.#tell(view, message);
     }
   }
