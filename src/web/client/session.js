@@ -27,6 +27,8 @@ export class Session {
     this.onEnded = onEnded;
     /** @type {string | null} */
     this.token = null;
+    /** When the token ends, in milliseconds since 1970; 0: unknown. */
+    this.ends = 0;
     /** Whether the browser keeps the token as a cookie of the hub's. */
     this.baked = false;
     /** @type {Promise<boolean> | null} */
@@ -43,7 +45,10 @@ export class Session {
     this.baked = fromHub && this.http.sameOrigin;
     this.alarm.clear();
     const life = lifeOf(token);
-    if (life === null) return;
+    const before = this.ends;
+    this.ends = life?.ends ?? 0;
+    // One that lives no longer than the one before it is the last of its sign-in.
+    if (life === null || life.ends <= before) return;
     // Somewhere between 60 and 80 % of what is left: those who signed in together come apart.
     this.alarm.set((life.ends - Date.now()) * (0.6 + Math.random() * 0.2));
   }
@@ -51,6 +56,7 @@ export class Session {
   end() {
     this.alarm.clear();
     this.token = null;
+    this.ends = 0;
     this.baked = false;
   }
 

@@ -68,6 +68,7 @@ export class Talk {
   /** @param {string} username @param {string} password @param {Aborting} [how] @returns {Promise<Agent>} */
   async signIn(username, password, how = {}) {
     const { token } = await this.calls.login({ username, password }, how);
+    this.#session.end();
     this.#session.take(token, true);
     return this.start(how);
   }
