@@ -339,6 +339,9 @@ export class ChatModel {
   /** What the list of chats shows before the chat is loaded. @param {Message} message */
   show(message) {
     if (this.timeline.length > 0 || message.seq > this.seq || this.records.has(message.id)) return;
+    const before = this.preview?.message;
+    if (before && before.seq > message.seq) return;
+    if (before) this.records.delete(before.id);
     this.preview = record(message, message.reply_count ?? 0, 0, Infinity);
     this.records.set(message.id, this.preview);
     this.news.unread();

@@ -15,8 +15,8 @@ export class Drafts {
   constructor(agent, signal) {
     this.#key = `talk.drafts.${agent}`;
     this.#read();
-    addEventListener('pagehide', () => this.#write(), { signal });
-    signal.addEventListener('abort', () => this.#write());
+    addEventListener('pagehide', () => this.write(), { signal });
+    signal.addEventListener('abort', () => this.write());
     addEventListener('storage', (event) => {
       if (event.key !== this.#key) return;
       const before = [...this.#texts.keys()];
@@ -48,11 +48,12 @@ export class Drafts {
       this.#texts.delete(oldest);
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#write(), 300);
+    this.#timer = setTimeout(() => this.write(), 300);
     if (had !== has) this.#tell(place);
   }
 
-  #write() {
+  /** Writes down what is known now, where a reload finds it. */
+  write() {
     clearTimeout(this.#timer);
     try {
       if (this.#texts.size > 0) localStorage.setItem(this.#key, JSON.stringify([...this.#texts]));

@@ -66,6 +66,8 @@ export class Frame {
     this.sidebar.element.prepend(skip);
     this.element = h('div.frame', null, this.sidebar.element, this.chat.element, this.panel);
     this.#ends.push(() => banner.close(), talk.store.subscribe((changes) => this.#changed(changes)), this.#keys());
+    addEventListener('beforeunload', (event) => { if (this.#unsent().length > 0) event.preventDefault(); }, { signal: this.#life.signal });
+    addEventListener('pagehide', ({ persisted }) => { if (!persisted) this.#keepUnsent(); }, { signal: this.#life.signal });
     addEventListener('hashchange', () => this.#moved(), { signal: this.#life.signal });
     eachDay(() => { this.sidebar.redraw(); this.chat.redraw(); this.thread.redraw(); }, this.#life.signal);
   }
@@ -83,11 +85,27 @@ export class Frame {
   }
 
   close() {
+    this.#keepUnsent();
     this.#life.abort();
     for (const end of this.#ends) end();
     this.thread.close();
     this.chat.list.close();
     this.thread.list.close();
+  }
+
+  /** What was written and is not with the hub. */
+  #unsent() {
+    return [...this.app.store.chats.values()].flatMap(({ rows }) => rows.filter(({ state }) => state !== 'sent'));
+  }
+
+  /** What the page could not send before its end is begun again, by whoever comes back. */
+  #keepUnsent() {
+    const { drafts } = this.app;
+    for (const { message } of this.#unsent().reverse()) {
+      const place = message.parent_id ? `${message.chat_id}/${message.parent_id}` : message.chat_id;
+      drafts.keep(place, [message.text, drafts.of(place)].filter(Boolean).join('\n'));
+    }
+    drafts.write();
   }
 
   /** @param {import('/client/index.js').Changes} changes */

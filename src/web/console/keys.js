@@ -37,7 +37,7 @@ const SHEET = [
 ];
 
 export function showKeys() {
-  if (document.querySelector('.keys-sheet')) return;
+  if (document.querySelector('dialog[open] .keys-sheet')) return;
   openDialog({
     title: 'Keys', wide: true,
     body: [h('div.keys-sheet', null, SHEET.map(([name, rows]) => h('section', null, h('h3', null, name),

@@ -63,7 +63,7 @@ export class Notifier {
 
   /** @param {import('/client/index.js').Changes} changes */
   changed(changes) {
-    for (const id of changes.chats.keys()) {
+    for (const id of changes.list ? this.app.store.chats.keys() : changes.chats.keys()) {
       const view = this.app.store.chats.get(id);
       if (!view?.newest) continue;
       // Of a chat that came since, everything that was not read is news.

@@ -17,7 +17,7 @@ const TYPING_MS = 150;
  * @param {import('/client/index.js').ChatView[]} order Chats as the list has them.
  */
 export function openSwitcher(app, order) {
-  if (document.querySelector('.switcher')) return;
+  if (document.querySelector('dialog[open] .switcher')) return;
   /** @type {Hit[]} */ let hits = [];
   /** @type {import('/client/index.js').Chat[]} */ let channels = [];
   let at = 0;

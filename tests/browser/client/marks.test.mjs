@@ -50,3 +50,16 @@ test("what was read at the first look stays read after a reload, and being taken
   await calls.createMessage({ chat_id: old.id, text: "welcome" });
   await eventually("the welcome is unread, and nothing of before", () => second.store.chats.get(old.id).unread === 1);
 });
+
+test("the list of chats shows the newest message of a chat that was not loaded yet", async (t) => {
+  const [ada, bo] = await people(hub, "Ada", "Bo");
+  const { calls } = Talk.withToken(bo.token, { url: hub.url });
+  const chat = await calls.createChat({ type: "group", name: "talkative", participants: owners(ada) });
+  for (const text of ["first", "second", "third"]) await calls.createMessage({ chat_id: chat.id, text });
+  const talk = Talk.withToken(ada.token, { url: hub.url, keep: { preload: 0 } });
+  t.after(() => talk.close());
+  await talk.start();
+  const view = talk.store.chats.get(chat.id);
+  await eventually("a preview", () => view.newest);
+  assert.equal(view.newest.message.text, "third");
+});

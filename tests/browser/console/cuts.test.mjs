@@ -132,3 +132,46 @@ stage.scene("a hub that restarts is waited for; what was written meanwhile is se
   await desks[0].sees("after the restart");
   await allSee(desks, chat, ["before the restart", "during the restart", "after the restart"]);
 });
+
+stage.scene("what could not be sent is not lost with the page: it warns, and afterwards it stands in the field", async () => {
+  const { doors, desks: [hers] } = await pair("Left in a hurry");
+  doors[0].mode = "refused";
+  doors[0].cut();
+  await hers.say("not with the hub yet");
+  await hers.message("not with the hub yet").getByText("Sending").waitFor();
+  const asked = [];
+  hers.page.on("dialog", (dialog) => {
+    asked.push(dialog.type());
+    void (asked.length === 1 ? dialog.dismiss() : dialog.accept());
+  });
+  await hers.page.evaluate(() => setTimeout(() => location.reload()));
+  await eventually("it is asked whether to leave", () => asked.length === 1);
+  await hers.message("not with the hub yet").waitFor();
+  // The page goes before the next try.
+  await hers.page.route("**/talk_messages", (route) => (route.request().method() === "POST" ? route.abort() : route.continue()));
+  doors[0].mode = "through";
+  await hers.page.reload();
+  assert.deepEqual(asked, ["beforeunload", "beforeunload"]);
+  await hers.open("Left in a hurry");
+  assert.equal(await hers.composer.inputValue(), "not with the hub yet");
+  await hers.page.unroute("**/talk_messages");
+  await hers.composer.press("Enter");
+  await hers.sees("not with the hub yet");
+});
+
+stage.scene("what the hub refuses stays on the screen as not sent, and can be tried again or discarded", async () => {
+  const { desks: [hers, mine] } = await pair("Refused");
+  hers.forgives(/status of 400/);
+  const refusal = { error: { status: "INVALID_ARGUMENT", reason: "INVALID_ARGUMENT", message: "no", request_id: "req_x" } };
+  await hers.page.route("**/talk_messages", (route) => (route.request().method() === "POST" ? route.fulfill({ status: 400, json: refusal }) : route.continue()));
+  for (const text of ["try this again", "forget this"]) {
+    await hers.say(text);
+    await hers.message(text).getByText("Not sent.").waitFor();
+  }
+  await hers.page.unroute("**/talk_messages");
+  await hers.message("forget this").getByRole("button", { name: "Discard" }).click();
+  await hers.misses("forget this");
+  await hers.message("try this again").getByRole("button", { name: "Try again" }).click();
+  await mine.sees("try this again");
+  assert.deepEqual(await hers.readsAll(), ["try this again"]);
+});

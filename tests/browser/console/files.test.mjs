@@ -145,7 +145,7 @@ stage.scene("a large picture fits into a narrow window", async () => {
   await hers.page.setViewportSize({ width: 390, height: 800 });
   const shown = hers.chat.getByRole("img", { name: "wide.png" });
   await shown.waitFor();
-  const { x, width, height } = await shown.boundingBox();
+  const { x, width, height } = await eventually("it stands still", () => shown.boundingBox());
   assert.ok(x + width <= 390 - 8, `it ends inside of the window, not at ${x + width}`);
   assert.ok(Math.abs(width / height - 16 / 9) < 0.05, "it keeps its shape");
 });

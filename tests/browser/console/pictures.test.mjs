@@ -6,12 +6,18 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 
+import { eventually } from "../kit/eventually.mjs";
 import { ARTEFACTS, Stage } from "./desk.mjs";
 import { Office, afternoon } from "./office.mjs";
 
 const stage = new Stage({ names: [] });
 const SIZES = [[390, 844], [900, 800], [1440, 900]];
 const dir = path.join(ARTEFACTS, "screenshots");
+
+/** Where the last of these stands; what is just drawn again stands nowhere. @param {import("./desk.mjs").Desk} desk @param {string} what */
+function box(desk, what) {
+  return eventually(`${what} stands somewhere`, () => desk.chat.locator(what).last().boundingBox());
+}
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   stage.scene(`the console is in order at every width, ${colorScheme}`, async () => {
@@ -46,7 +52,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       await go(incident.id);
       await desk.chat.getByRole("img", { name: "dropped-calls.png" }).waitFor();
       await desk.sees("Thank you. I write the summary");
-      const [last, field] = [await desk.chat.locator("article").last().boundingBox(), await desk.chat.locator(".composer").boundingBox()];
+      const [last, field] = [await box(desk, "article"), await box(desk, ".composer")];
       assert.ok(field.y - (last.y + last.height) < 60 && field.y >= last.y + last.height, "the newest message stands above the field");
       await shoot("chat", width);
       await go(`${incident.id}/thread/${root.id}`);
@@ -57,7 +63,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
       await shoot("members", width);
       await go(office.rtl.id);
       await desk.sees("After the stand-up, yes.");
-      const [only, below] = [await desk.chat.locator("article").last().boundingBox(), await desk.chat.locator(".composer").boundingBox()];
+      const [only, below] = [await box(desk, "article"), await box(desk, ".composer")];
       assert.ok(below.y - (only.y + only.height) < 60, "also in a short chat");
       await shoot("short", width);
       await desk.page.keyboard.press("Control+k");

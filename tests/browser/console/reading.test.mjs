@@ -30,6 +30,19 @@ function first(desk) {
   });
 }
 
+/** What is read once the wheel has come to rest. @param {import("./desk.mjs").Desk} desk */
+function atRest(desk) {
+  let before = { key: "", top: NaN };
+  let same = 0;
+  return eventually("the wheel is at rest", async () => {
+    await desk.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const now = await first(desk);
+    same = now.key === before.key && now.top === before.top ? same + 1 : 0;
+    before = now;
+    return same >= 4 ? now : null;
+  });
+}
+
 /** @param {import("./desk.mjs").Desk} desk @param {string} key */
 function topOf(desk, key) {
   return desk.chat.locator(".scroller").evaluate((scroller, wanted) => {
@@ -57,10 +70,7 @@ stage.scene("older messages come above without moving what is read, and all of t
     });
     if (waiting.length === 0) break;
     await desk.page.mouse.wheel(0, -150);
-    const before = await eventually("the wheel is at rest", async () => {
-      const [one, two] = [await first(desk), await first(desk)];
-      return one.key === two.key && one.top === two.top ? one : null;
-    });
+    const before = await atRest(desk);
     for (const go of waiting.splice(0)) go();
     await eventually("older messages came", async () => (await first(desk)).height !== before.height);
     const moved = Math.abs((await topOf(desk, before.key)) - before.top);
@@ -81,7 +91,7 @@ stage.scene("what comes while one reads back moves nothing, is counted, and one 
   await desk.page.mouse.wheel(0, -2500);
   const jump = desk.chat.locator("button.jump");
   await jump.waitFor();
-  const before = await first(desk);
+  const before = await atRest(desk);
   await post("news while you read");
   await post("more news");
   await jump.getByText("2 new messages").waitFor();
