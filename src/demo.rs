@@ -1,4 +1,5 @@
-//! A hub to try out: a customer with three agents who have talked a little, and where to go next.
+//! A hub to try out: a customer with three agents, and where to go next. Who comes by a browser finds
+//! that they have talked a little.
 //!
 //! Promised: only on an embedded store that is empty, or that an earlier demo filled, and only on
 //! an address that nobody else can reach, because everybody's password is known.
@@ -9,7 +10,7 @@ use std::net::SocketAddr;
 mod living;
 
 use crate::chat::Chats;
-use crate::http::web::{Offer, OfferedPerson};
+use crate::http::web::{Demonstration, Offer, OfferedPerson};
 use crate::model::{Caller, CustomerId, Permissions};
 use crate::people::{NewAgent, People, Steward};
 use crate::settings::{Settings, StoreKind};
@@ -57,10 +58,9 @@ pub fn allowed(settings: &Settings) -> Result<(), DemoError> {
 /// The people of a demo, signed in.
 pub struct Demo {
     agents: Vec<Guest>,
-    /// The people were made just now.
-    fresh: bool,
 }
 
+#[derive(Clone)]
 struct Guest {
     username: &'static str,
     name: &'static str,
@@ -75,36 +75,27 @@ impl Demo {
     /// The store holds something else, or does not answer.
     pub async fn open(people: &People) -> Result<Self, DemoError> {
         let first = PageRequest { limit: 1, ascending: true, after: None };
-        let fresh = match people.customers(&first).await?.first() {
-            None => fill(people).await.map(|()| true)?,
+        match people.customers(&first).await?.first() {
+            None => fill(people).await?,
             Some(customer) if customer.name != CUSTOMER => return Err(DemoError::NotEmpty),
-            Some(_) => false,
-        };
+            Some(_) => {}
+        }
         let mut agents = Vec::new();
         for (username, name, _) in AGENTS {
             // Somebody else's customer may be called Demo too; then these cannot sign in.
             let signed_in = people.login(username, PASSWORD).await.map_err(|_| DemoError::NotEmpty)?;
             agents.push(Guest { username, name, caller: signed_in.caller, token: signed_in.token });
         }
-        Ok(Self { agents, fresh })
+        Ok(Self { agents })
     }
 
-    /// Lets people who were made just now talk a little, so that a newcomer sees a living place.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn enliven(&self, people: &People, chats: &Chats) -> Result<(), DemoError> {
-        if self.fresh {
-            living::fill(people, chats, &self.agents).await?;
-        }
-        Ok(())
-    }
-
-    /// What the console offers to somebody who is nobody yet: to be one of these people.
+    /// What the console shows to somebody who is nobody yet: these people, whom one may be.
     #[must_use]
-    pub fn offer(&self) -> Offer {
+    pub fn demonstration(&self, people: &People, chats: &Chats) -> Demonstration {
         let person = |guest: &Guest| OfferedPerson { username: guest.username.to_owned(), name: guest.name.to_owned() };
-        Offer { password: PASSWORD.to_owned(), people: self.agents.iter().map(person).collect() }
+        let offer = Offer { password: PASSWORD.to_owned(), people: self.agents.iter().map(person).collect() };
+        let stage = living::Scenes::new(people.clone(), chats.clone(), self.agents.clone());
+        Demonstration { offer, stage: Box::new(stage) }
     }
 
     /// What a newcomer reads: tokens, and commands that can be pasted.
@@ -191,8 +182,6 @@ mod tests {
         let again = Demo::open(&here).await.expect("signed in again");
         let ids = |demo: &Demo| demo.agents.iter().map(|guest| guest.caller.agent).collect::<Vec<_>>();
         assert_eq!(ids(&first), ids(&again));
-        assert!(first.fresh && !again.fresh, "they talk once");
-        assert_eq!(first.offer().people.len(), AGENTS.len());
         let guide = first.guide("127.0.0.1:8080".parse().expect("an address"));
         for part in
             ["ALICE=ey", "BOB=ey", "CAROL=ey", "http://127.0.0.1:8080/docs", &first.agents[1].caller.agent.to_string()]

@@ -181,15 +181,14 @@ impl Hub {
         self.address
     }
 
-    /// Fills an empty store with the people of the demo and what they said, and offers the console to be one of them.
+    /// Fills an empty store with the people of the demo, and lets the console show them.
     ///
     /// # Errors
     /// A store that holds something else.
     pub async fn demo(&self) -> Result<Demo, DemoError> {
         let demo = Demo::open(&self.people).await?;
-        demo.enliven(&self.people, &self.chats).await?;
         // Set once: a hub has one demo.
-        let _ = self.offered.set(demo.offer());
+        let _ = self.offered.set(demo.demonstration(&self.people, &self.chats));
         Ok(demo)
     }
 

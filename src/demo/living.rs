@@ -1,13 +1,19 @@
-//! A few chats for the demo's people, so that a newcomer sees a place where people talk.
+//! A few chats for the demo's people, so that who comes by a browser sees a place where people talk.
 //!
-//! Promised: made once, when the demo's people are; whoever wants other chats deletes these.
+//! Promised: made once, and only where nobody has talked yet; whoever wants other chats deletes these.
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
 
 use crate::chat::across::NewChat;
 use crate::chat::registry::Whom;
 use crate::chat::{Chats, Command};
+use crate::http::web::Stage;
 use crate::model::{Caller, ChatId, ChatKind, MessageId};
 use crate::people::{AgentStatus, People};
+use crate::store::ChatList;
 use crate::wire::ApiError;
+use crate::wire::page::PageRequest;
 
 use super::Guest;
 
@@ -106,11 +112,48 @@ const SCENES: [Scene; 5] = [
     },
 ];
 
+/// The stage of a demo.
+pub(super) struct Scenes {
+    people: People,
+    chats: Chats,
+    guests: Vec<Guest>,
+    /// Whether it was looked to already. Held meanwhile, so that of two browsers one begins.
+    begun: Mutex<bool>,
+}
+
+impl Scenes {
+    pub(super) fn new(people: People, chats: Chats, guests: Vec<Guest>) -> Self {
+        Self { people, chats, guests, begun: Mutex::new(false) }
+    }
+
+    async fn is_empty(&self) -> Result<bool, ApiError> {
+        let one = PageRequest { limit: 1, ascending: false, after: None };
+        for guest in &self.guests {
+            if !self.chats.list(&guest.caller, ChatList::Agent(guest.caller.agent), &one, &|_| true).await?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Stage for Scenes {
+    async fn begin(&self) -> Result<(), ApiError> {
+        let mut begun = self.begun.lock().await;
+        if !*begun && self.is_empty().await? {
+            fill(&self.people, &self.chats, &self.guests).await?;
+        }
+        *begun = true;
+        Ok(())
+    }
+}
+
 /// Lets the guests talk a little.
 ///
 /// # Errors
 /// The store did not answer.
-pub(super) async fn fill(people: &People, chats: &Chats, guests: &[Guest]) -> Result<(), ApiError> {
+async fn fill(people: &People, chats: &Chats, guests: &[Guest]) -> Result<(), ApiError> {
     let caller =
         |who: Who| guests.get(who).map(|guest| &guest.caller).ok_or_else(|| ApiError::internal("no such guest"));
     for (who, status) in STATUSES {

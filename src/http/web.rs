@@ -8,12 +8,15 @@ use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
 use std::sync::OnceLock;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use async_trait::async_trait;
 use rust_embed::RustEmbed;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::wire::error::ErrorEnvelope;
 use crate::wire::{ApiError, Reason};
+
+use super::docs::Refused;
 
 /// What the console may do.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -47,14 +50,14 @@ struct Client;
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/").route(web::get().to(index)))
-        .service(web::resource("/console/demo.json").route(web::get().to(offer)))
+        .service(web::resource("/console/demo.json").route(web::get().to(offer)).route(web::post().to(begin)))
         .service(web::resource("/console/{file}").route(web::get().to(console)))
         .service(web::resource("/client/{file}").route(web::get().to(client)));
 }
 
 /// The docs of this file.
 #[derive(OpenApi)]
-#[openapi(paths(index, offer, console, client))]
+#[openapi(paths(index, offer, begin, console, client))]
 pub struct Docs;
 
 /// The agent console
@@ -82,8 +85,24 @@ pub struct OfferedPerson {
     pub name: String,
 }
 
-/// The offer of this hub, once there is one.
-pub type Offered = OnceLock<Offer>;
+/// What a demo's people do when somebody comes to see them.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// Lets them talk a little, once in the life of a demo, if nobody has talked there yet.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    async fn begin(&self) -> Result<(), ApiError>;
+}
+
+/// A demo as browsers see it.
+pub struct Demonstration {
+    pub offer: Offer,
+    pub stage: Box<dyn Stage>,
+}
+
+/// The demo of this hub, once there is one.
+pub type Offered = OnceLock<Demonstration>;
 
 /// Whom a newcomer may be
 ///
@@ -91,8 +110,21 @@ pub type Offered = OnceLock<Offer>;
 #[utoipa::path(get, path = "/console/demo.json", tag = "documents", operation_id = "console_demo", security(()),
     responses((status = 200, body = Offer)))]
 pub async fn offer(offered: Option<web::Data<Offered>>) -> HttpResponse {
-    let offer = offered.and_then(|offered| offered.get().cloned()).unwrap_or_default();
+    let offer = offered.and_then(|offered| offered.get().map(|demo| demo.offer.clone())).unwrap_or_default();
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(offer)
+}
+
+/// Let a demo's people talk a little
+///
+/// So that who comes by a browser sees a living place. The first time, and only where nobody has talked
+/// yet; who comes by program finds the demo empty. On every other hub nothing happens.
+#[utoipa::path(post, path = "/console/demo.json", tag = "documents", operation_id = "console_demo_begin",
+    security(()), responses((status = 200, body = Offer), Refused))]
+pub async fn begin(offered: Option<web::Data<Offered>>) -> Result<HttpResponse, ApiError> {
+    if let Some(demo) = offered.as_ref().and_then(|offered| offered.get()) {
+        demo.stage.begin().await?;
+    }
+    Ok(offer(offered).await)
 }
 
 /// What the console is made of
@@ -188,6 +220,15 @@ mod tests {
         }
     }
 
+    struct Empty;
+
+    #[async_trait]
+    impl Stage for Empty {
+        async fn begin(&self) -> Result<(), ApiError> {
+            Ok(())
+        }
+    }
+
     #[actix_web::test]
     async fn only_a_demo_offers_people() {
         let answer = asked("/console/demo.json", None).await;
@@ -195,7 +236,8 @@ mod tests {
         assert_eq!(call::read_body(answer).await, r#"{"password":"","people":[]}"#);
         let offered = Offered::new();
         let alice = OfferedPerson { username: "alice@demo.test".to_owned(), name: "Alice".to_owned() };
-        offered.set(Offer { password: "demo".to_owned(), people: vec![alice] }).expect("the first");
+        let offer = Offer { password: "demo".to_owned(), people: vec![alice] };
+        assert!(offered.set(Demonstration { offer, stage: Box::new(Empty) }).is_ok(), "the first");
         let app = App::new().app_data(web::Data::new(offered)).configure(routes);
         let app = call::init_service(app).await;
         let request = call::TestRequest::with_uri("/console/demo.json").to_request();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::support::calls::{AGENTS, ME};
+use crate::support::calls::{AGENTS, CHATS, ME};
 use crate::support::hub::Ended;
 use crate::support::people::{ADMIN, AGENT};
 use crate::support::{Answer, Credential, HubSettings, Hubs, TestHub, column, id, rows, sorted, text};
@@ -140,6 +140,8 @@ async fn the_demo_prints_tokens_of_three_agents_who_can_talk_at_once() {
         usernames.push(text(&me, "username").to_owned());
     }
     assert_eq!(sorted(usernames.clone()), ["alice@demo.test", "bob@demo.test", "carol@demo.test"]);
+    let chats = caller(&tokens[0]).get(CHATS).await.ok();
+    assert_eq!(chats["result"], json!([]), "nobody has talked yet");
     let agents = caller(&tokens[0]).get(AGENTS).await.ok();
     let everyone: Vec<_> =
         column(&agents, "id").iter().map(|id| json!({"owner_type": "agent", "owner_id": id})).collect();
@@ -156,6 +158,33 @@ async fn the_demo_prints_tokens_of_three_agents_who_can_talk_at_once() {
     hub.start_again().await;
     let agents = caller(&printed_tokens(&hub).first().unwrap_or(&tokens[0]).clone()).get(AGENTS).await.ok();
     assert_eq!(rows(&agents).len(), 3, "a second start makes nobody again");
+}
+
+#[tokio::test]
+async fn the_people_of_a_demo_talk_once_for_who_comes_by_a_browser_and_not_where_somebody_has_talked() {
+    let mut hub = TestHub::start(HubSettings::embedded().arg("--demo")).await;
+    let come = async |hubs: &Hubs| hubs.nobody().post("/console/demo.json", &json!({})).await.ok();
+    let count = async |hubs: &Hubs, token: &String| {
+        let caller = hubs.nobody().presenting([Credential::QueryToken(token.clone())]);
+        caller.get(CHATS).await.ok()["result"].as_array().expect("chats").len()
+    };
+    let (hubs, alice) = (Hubs::of(&hub), printed_tokens(&hub).remove(0));
+    assert_eq!(count(&hubs, &alice).await, 0);
+    let (one, other) = tokio::join!(come(&hubs), come(&hubs));
+    assert_eq!((one["people"].as_array().map(Vec::len), &other), (Some(3), &one));
+    let talked = count(&hubs, &alice).await;
+    assert!(talked > 2);
+    hub.stop().await;
+    hub.start_again().await;
+    come(&Hubs::of(&hub)).await;
+    assert_eq!(count(&Hubs::of(&hub), &alice).await, talked);
+
+    let hub = TestHub::start(HubSettings::embedded().arg("--demo")).await;
+    let (hubs, alice) = (Hubs::of(&hub), printed_tokens(&hub).remove(0));
+    let caller = hubs.nobody().presenting([Credential::QueryToken(alice.clone())]);
+    caller.create_chat(&json!({"type": "group", "name": "mine"})).await.ok();
+    come(&hubs).await;
+    assert_eq!(count(&hubs, &alice).await, 1);
 }
 
 #[tokio::test]

@@ -59,8 +59,13 @@ function demoPeople({ people, password }, attempt) {
     h('ul', null, people.map((person) => {
       const face = h('span.avatar', { 'aria-hidden': 'true' }, h('span.letters', null, initials(person.name)));
       face.style.setProperty('--hue', String(hueOf(person.username)));
-      const button = h('button.demo-person', { type: 'button', onclick: () => void attempt(person.username, password, button) },
+      const button = h('button.demo-person', { type: 'button', onclick: () => void enter() },
         face, h('span.heard', null, 'Be '), h('strong', null, person.name), h('span.note.cut', null, person.username));
+      // The first one to come lets the people of the demo talk a little; without it the place is only empty.
+      const enter = async () => {
+        await fetch('/console/demo.json', { method: 'POST' }).catch(() => null);
+        await attempt(person.username, password, button);
+      };
       return h('li', null, button);
     })),
     h('p.or', { 'aria-hidden': 'true' }, h('span', null, 'or')));

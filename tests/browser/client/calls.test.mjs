@@ -11,7 +11,6 @@ import { agent, people } from "../kit/people.mjs";
 
 /** Operations that are no calls of the library: the same at another address, sockets, pages. */
 const NO_CALLS = [
-  "console_demo",
   "login_below_base",
   "renew_below_base",
   "logout_below_base",
@@ -22,6 +21,7 @@ const NO_CALLS = [
   "console",
   "console_file",
   "console_demo",
+  "console_demo_begin",
   "client_file",
 ];
 
