@@ -30,7 +30,6 @@ mod telling;
 mod transfer;
 mod wrapping;
 
-use std::io::stdout;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -68,8 +67,9 @@ async fn done(chat: Chat, mut program: clap::Command) -> Result<()> {
         Command::SignOut => return signing::sign_out(),
         Command::Completions { shell } => {
             let name = program.get_name().to_owned();
-            clap_complete::generate(shell, &mut program, name, &mut stdout());
-            return Ok(());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut program, name, &mut script);
+            return screen.own(&script);
         }
         _ => {}
     }
