@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::wire::resources::{ChatResource, MessageResource};
 
+use super::account::Account;
 use super::arguments::Follow;
 use super::calling::{BASE, Client, backoff};
 use super::chats::{self, Among};
@@ -23,6 +24,7 @@ use super::live::{Ended, Live, refused, understood};
 use super::moments;
 use super::people::People;
 use super::reading::{messages_of, newest, newest_moment};
+use super::renewing;
 use super::screen::{self, Screen, note};
 use super::standing::{Standings, State};
 use super::telling::{Tag, Teller};
@@ -72,10 +74,13 @@ pub(super) struct Follower<'a> {
 /// # Errors
 /// Chats that are not there, or a credential that ended; before the first connection also what a call
 /// meets. A hub that is away afterwards is waited for.
-pub(super) async fn follow(client: &Client, screen: &Screen, asked: &Follow) -> Result<()> {
+///
+/// The token of a `kept` account is renewed meanwhile.
+pub(super) async fn follow(client: &Client, screen: &Screen, asked: &Follow, kept: Option<Account>) -> Result<()> {
     let unread = screen::unread();
     tokio::select! {
         ended = followed(client, screen, asked) => ended,
+        never = renewing::stay_signed_in(client, kept) => match never {},
         _ = unread => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
