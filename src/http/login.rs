@@ -103,9 +103,10 @@ pub async fn login_below_base(
 
 /// Stay signed in
 ///
-/// Exchanges a good token that this hub signed for a new one, in the answer and in the cookie. All
-/// tokens of one sign-in end `auth.session_secs` after it. Access keys and tokens of others cannot
-/// be renewed.
+/// Exchanges a good token of a sign-in on this hub for a new one, in the answer and in the cookie. All
+/// tokens of one sign-in end `auth.session_secs` after it, and none is renewed once the password was
+/// changed. Access keys and tokens of others cannot be renewed, also where they are signed with the
+/// same secret: the claim `password_set` tells which are the hub's.
 #[utoipa::path(post, path = "/auth/renew", tag = "auth", operation_id = "renew",
     responses((status = 200, body = LoginBody), Refused))]
 pub async fn renew(state: web::Data<State>, Authed(verified, ()): Authed) -> Result<HttpResponse, ApiError> {

@@ -121,6 +121,7 @@ impl People {
             status: AgentStatus::Offline.as_str().to_owned(),
             permission: permissions.0,
             password: Some(password),
+            password_set: 0,
             unique: Some(unique),
             created: now.0,
             updated: now.0,
@@ -185,7 +186,7 @@ impl People {
             may(&known.ok_or_else(no_agent)?.0)?;
         }
         let password = match &edit.password {
-            Some(password) => Some(self.shared.passwords.hash(password).await?),
+            Some(password) => Some((self.shared.passwords.hash(password).await?, self.store().records.now().await?)),
             None => None,
         };
         self.update(customer, id, |agent| {
@@ -199,8 +200,10 @@ impl People {
             if let Some(permission) = edit.permission {
                 agent.permission = permission;
             }
-            if password.is_some() {
-                agent.password.clone_from(&password);
+            if let Some((hash, now)) = &password {
+                agent.password = Some(hash.clone());
+                // Each change is another one, also within a microsecond.
+                agent.password_set = now.0.max(agent.password_set.saturating_add(1));
             }
             Ok(())
         })

@@ -221,6 +221,7 @@ impl People {
             status: AgentStatus::Offline.as_str().to_owned(),
             permission: claim.permissions.0,
             password: None,
+            password_set: 0,
             created: at,
             updated: at,
             deleted: false,

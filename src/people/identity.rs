@@ -31,8 +31,17 @@ pub struct Verified {
     pub expires: Option<SystemTime>,
     /// The access key, when it was one.
     pub key: Option<AccessKeyId>,
-    /// When its bearer signed in, if it is a token that this hub signed itself.
-    pub signed_in: Option<SystemTime>,
+    /// The sign-in it is of, if it is a token that this hub signed itself.
+    pub signed_in: Option<SignIn>,
+}
+
+/// A sign-in by password on this hub, as its tokens remember it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    pub at: SystemTime,
+    /// When the password had been changed last by then, in microseconds since 1970; 0: never. Only
+    /// compared with what the agent's record says, so that no two clocks have to agree.
+    pub password_set: u64,
 }
 
 /// Why a credential was not taken.
@@ -184,7 +193,8 @@ impl People {
             return Err(ApiError::new(Reason::InvalidCredentials, "username or password is wrong"));
         };
         let caller = agent.agent().caller();
-        let (token, ttl) = self.mint(&caller)?;
+        let signed_in = SignIn { at: SystemTime::now(), password_set: agent.password_set };
+        let (token, ttl) = self.mint_since(&caller, signed_in)?;
         Ok(LoggedIn { caller, username: agent.username, token, ttl })
     }
 
@@ -193,7 +203,7 @@ impl People {
     ///
     /// # Errors
     /// 403 for an access key and for a token that somebody else issued; 401 when the sign-in has
-    /// lasted as long as one may.
+    /// lasted as long as one may, or the password was changed since.
     pub async fn renew(&self, verified: &Verified) -> Result<LoggedIn, ApiError> {
         let Some(signed_in) = verified.signed_in else {
             let text = "only a token from a sign-in on this hub can be renewed";
@@ -205,19 +215,23 @@ impl People {
         let caller = verified.caller.clone();
         let agent = self.agent_by(Way::Alone, caller.customer, caller.agent).await?.filter(|agent| !agent.deleted);
         let agent = agent.ok_or(AuthError::Invalid("of no agent here"))?;
+        if agent.password_set != signed_in.password_set {
+            return Err(ApiError::new(Reason::InvalidCredentials, "the password was changed; sign in again"));
+        }
         let (token, ttl) = self.mint_since(&caller, signed_in)?;
         Ok(LoggedIn { caller, username: agent.username, token, ttl })
     }
 
-    /// A token for the agent, who signs in now, and how long it is good for.
+    /// A token for the agent, who signs in now with a password that was never changed, and how long
+    /// it is good for.
     ///
     /// # Errors
     /// Without a secret to sign with.
     pub fn mint(&self, caller: &Caller) -> Result<(String, Duration), ApiError> {
-        self.mint_since(caller, SystemTime::now())
+        self.mint_since(caller, SignIn { at: SystemTime::now(), password_set: 0 })
     }
 
-    fn mint_since(&self, caller: &Caller, signed_in: SystemTime) -> Result<(String, Duration), ApiError> {
+    fn mint_since(&self, caller: &Caller, signed_in: SignIn) -> Result<(String, Duration), ApiError> {
         let minted = self.shared.tokens.mint(caller, signed_in);
         let (token, expires) = minted.ok_or_else(|| ApiError::internal("no secret to sign tokens with"))?;
         Ok((token, expires.duration_since(SystemTime::now()).unwrap_or_default()))

@@ -33,7 +33,7 @@ pub use agents::{AgentEdit, NewAgent, Steward};
 pub use credential::{AccessKeyText, same_secret};
 pub use customers::{Customer, CustomerBody};
 pub use directory::{Agent, AgentBody, AgentStatus};
-pub use identity::{AuthError, Identity, LoggedIn, Verified};
+pub use identity::{AuthError, Identity, LoggedIn, SignIn, Verified};
 pub use settings::{AuthSettings, Directory, Secret};
 pub use token::SetupError;
 

@@ -47,6 +47,9 @@ pub(super) struct AgentRecord {
     pub(super) permission: u64,
     /// Argon2id in PHC form. `None`: signs in elsewhere.
     pub(super) password: Option<String>,
+    /// When the password was changed last; 0: never. Tokens of sign-ins before it are not renewed.
+    #[serde(default)]
+    pub(super) password_set: u64,
     /// The unique name the record holds; `None` when it holds none.
     pub(super) unique: Option<String>,
     pub(super) created: u64,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::model::{AgentId, Caller, CustomerId, Permissions};
 use crate::wire::time;
 
+use super::identity::SignIn;
 use super::proved::Proved;
 use super::settings::{AuthSettings, Secret};
 
@@ -71,8 +72,8 @@ pub(super) struct Claim {
     pub(super) customer: CustomerId,
     pub(super) agent: AgentId,
     pub(super) expires: SystemTime,
-    /// When its bearer signed in, if this hub signed the token itself.
-    pub(super) signed_in: Option<SystemTime>,
+    /// The sign-in it is of, if this hub signed the token itself.
+    pub(super) signed_in: Option<SignIn>,
     /// What the token says of an agent that the directory does not know yet.
     pub(super) name: String,
     pub(super) username: String,
@@ -87,6 +88,8 @@ struct OurClaims {
     iat: u64,
     /// When its bearer signed in: a renewed token keeps it.
     auth_time: u64,
+    /// See [`SignIn::password_set`]. Nobody else writes it: a token with it can be renewed.
+    password_set: u64,
     exp: u64,
 }
 
@@ -107,9 +110,9 @@ struct Claims {
     #[serde(default)]
     exp: Value,
     #[serde(default)]
-    iat: Value,
-    #[serde(default)]
     auth_time: Value,
+    #[serde(default)]
+    password_set: Value,
     #[serde(default)]
     nbf: Value,
     #[serde(default, rename = "type")]
@@ -149,28 +152,29 @@ impl Tokens {
         Ok(Self { keys, signing, ttl, session, proved: Proved::default() })
     }
 
-    /// A token for the agent, who signed in then: good for the configured time, and no longer than
+    /// A token for the agent, of that sign-in: good for the configured time, and no longer than
     /// a sign-in lasts. `None` without a secret to sign with.
-    pub(super) fn mint(&self, caller: &Caller, signed_in: SystemTime) -> Option<(String, SystemTime)> {
+    pub(super) fn mint(&self, caller: &Caller, signed_in: SignIn) -> Option<(String, SystemTime)> {
         let signing = self.signing.as_ref()?;
         let now = SystemTime::now();
-        let expires = now.checked_add(self.ttl)?.min(signed_in.checked_add(self.session)?);
+        let expires = now.checked_add(self.ttl)?.min(signed_in.at.checked_add(self.session)?);
         let secs = |at: SystemTime| at.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
         let claims = OurClaims {
             sub: caller.agent.to_string(),
             customer_id: caller.customer.to_string(),
             permission: caller.permissions.0,
             iat: secs(now)?,
-            auth_time: secs(signed_in)?,
+            auth_time: secs(signed_in.at)?,
+            password_set: signed_in.password_set,
             exp: secs(expires)?,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, signing).ok()?;
         Some((token, expires))
     }
 
-    /// Whether a sign-in of then has lasted as long as one may.
-    pub(super) fn is_over(&self, signed_in: SystemTime, now: SystemTime) -> bool {
-        signed_in.checked_add(self.session).is_none_or(|end| end <= now)
+    /// Whether a sign-in has lasted as long as one may.
+    pub(super) fn is_over(&self, signed_in: SignIn, now: SystemTime) -> bool {
+        signed_in.at.checked_add(self.session).is_none_or(|end| end <= now)
     }
 
     /// Whether tokens can be signed here.
@@ -360,12 +364,13 @@ fn read_claims(claims: &Claims) -> Result<Signed, &'static str> {
     Ok(Signed { claim, begins, ends })
 }
 
-/// When the bearer of a token of our form signed in: as it says, else when it was made.
-fn signed_in(claims: &Claims) -> Option<SystemTime> {
+/// The sign-in that a token of ours is of. Others who sign with the secret may say `iat` and
+/// `auth_time` too, as identity providers do; `password_set` only this hub says.
+fn signed_in(claims: &Claims) -> Option<SignIn> {
     let ours = claims.agent.is_null() && claims.sub.is_string();
-    let said = if claims.auth_time.is_null() { &claims.iat } else { &claims.auth_time };
-    let secs = said.as_u64().filter(|_| ours)?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(secs))
+    let password_set = claims.password_set.as_u64().filter(|_| ours)?;
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(claims.auth_time.as_u64()?))?;
+    Some(SignIn { at, password_set })
 }
 
 /// A moment in seconds since 1970: a number, or a timestamp as VoIPBIN writes it.

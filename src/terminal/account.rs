@@ -58,6 +58,23 @@ impl Account {
         })
     }
 
+    /// Whether it is the same user at the same hub.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.hub == other.hub && self.username == other.username
+    }
+
+    /// Keeps it, if what is kept is still the same account with the token `before`: nobody who signed out
+    /// or in meanwhile is overruled.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(super) fn save_over(&self, before: &str) -> Result<()> {
+        match Self::load()? {
+            Some(kept) if kept.is_as(self) && kept.token == before => self.save(),
+            _ => Ok(()),
+        }
+    }
+
     /// Forgets it; whether there was one.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub(super) struct Session {
     /// Address of the hub; else the one signed in to, else http://127.0.0.1:8080
     #[arg(long, value_name = "URL", env = "TALK_HUB", hide_env_values = true, global = true)]
     pub(super) hub: Option<String>,
-    /// Token or access key to call with. Others on this machine see it in the list of processes; TALK_TOKEN they do not
+    /// Token or access key to call with, for the hub of --hub or TALK_HUB. Others on this machine see it in the list of processes; TALK_TOKEN they do not
     #[arg(long, env = "TALK_TOKEN", hide_env_values = true, global = true)]
     pub(super) token: Option<String>,
     /// How long a call is tried again while the hub cannot be reached

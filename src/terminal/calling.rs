@@ -49,7 +49,7 @@ struct Page<T> {
 pub(super) struct Client {
     pub(super) address: Address,
     /// `Bearer ...`
-    credential: Option<HeaderValue>,
+    credential: RefCell<Option<HeaderValue>>,
     timeout: Duration,
     connection: RefCell<Option<SendRequest<Body>>>,
 }
@@ -63,17 +63,46 @@ struct Call<'a> {
     key: &'a str,
 }
 
-/// How an attempt ended that did not succeed.
-enum Attempt {
-    /// It may do better the next time, not before so long.
-    Again(Failure, Duration),
-    Failed(Failure),
+/// What came of a call, however often it was tried.
+pub(super) struct Outcome<T> {
+    pub(super) result: Result<T>,
+    /// What the hub refused with, if it did.
+    pub(super) status: Option<StatusCode>,
+    /// An attempt was not answered, or not with yes or no: it may have been carried out.
+    pub(super) doubt: bool,
+}
+
+/// An attempt that did not succeed.
+struct Failed {
+    failure: Failure,
+    /// It may do better the next time, not before so long; `None`: it would not.
+    again: Option<Duration>,
+    /// What the hub refused with; `None`: nothing that was understood.
+    status: Option<StatusCode>,
+}
+
+impl Failed {
+    fn for_good(failure: Failure) -> Self {
+        Self { failure, again: None, status: None }
+    }
+
+    fn lost(failure: Failure) -> Self {
+        Self { failure, again: Some(Duration::ZERO), status: None }
+    }
 }
 
 /// How long to wait before the next attempt: by chance, so that not all come at once, and longer each time.
 pub(super) fn backoff(attempts: u32) -> Duration {
     let most = BACKOFF_FIRST.saturating_mul(1 << attempts.min(10)).min(BACKOFF_MAX);
     most.mul_f64(rand::random_range(0.1..=1.0))
+}
+
+/// A token as it goes with a call.
+fn bearer(token: &str) -> Result<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| Failure::Usage(String::from("the token has characters that no token has")))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// A key that nobody used before.
@@ -87,13 +116,18 @@ impl Client {
     /// # Errors
     /// A token that cannot stand in a header.
     pub(super) fn new(address: Address, token: Option<&str>, timeout: Duration) -> Result<Self> {
-        let credential = token.map(|token| {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| Failure::Usage(String::from("the token has characters that no token has")))?;
-            value.set_sensitive(true);
-            Ok(value)
-        });
-        Ok(Self { address, credential: credential.transpose()?, timeout, connection: RefCell::new(None) })
+        let credential = RefCell::new(token.map(bearer).transpose()?);
+        Ok(Self { address, credential, timeout, connection: RefCell::new(None) })
+    }
+
+    /// From now on calls with this token.
+    ///
+    /// # Errors
+    /// It cannot stand in a header.
+    pub(super) fn call_with(&self, token: &str) -> Result<()> {
+        let credential = bearer(token)?;
+        *self.credential.borrow_mut() = Some(credential);
+        Ok(())
     }
 
     /// How long a call is tried again, and a transfer may stand still.
@@ -101,9 +135,9 @@ impl Client {
         self.timeout
     }
 
-    /// The credential as a header.
-    pub(super) fn credential(&self) -> Option<&HeaderValue> {
-        self.credential.as_ref()
+    /// The credential as a header, as it is now.
+    pub(super) fn credential(&self) -> Option<HeaderValue> {
+        self.credential.borrow().clone()
     }
 
     /// Reads a resource.
@@ -111,7 +145,7 @@ impl Client {
     /// # Errors
     /// The hub refuses, or is not reached in time.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.tried(Call { method: &Method::GET, path, body: None, key: "" }).await
+        self.tried(Call { method: &Method::GET, path, body: None, key: "" }).await.result
     }
 
     /// Reads a resource that is only nice to know: `None` when it is not there soon.
@@ -130,6 +164,16 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<T> {
+        self.outcome(method, path, body).await.result
+    }
+
+    /// The same, with what is known of how it ended.
+    pub(super) async fn outcome<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Outcome<T> {
         let key = new_key();
         self.tried(Call { method: &method, path, body, key: &key }).await
     }
@@ -171,36 +215,35 @@ impl Client {
         Ok(rows)
     }
 
-    async fn tried<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
+    async fn tried<T: DeserializeOwned>(&self, call: Call<'_>) -> Outcome<T> {
         let deadline = Instant::now() + self.timeout;
-        for attempts in 0.. {
+        let (mut attempts, mut doubt) = (0, false);
+        loop {
             let limit = ATTEMPT.min(deadline.saturating_duration_since(Instant::now()));
             let outcome = tokio::time::timeout(limit, self.attempt(call)).await;
-            let outcome =
-                outcome.unwrap_or_else(|_| Err(Attempt::Again(self.away("it does not answer"), Duration::ZERO)));
-            let (failure, not_before) = match outcome {
-                Ok(answer) => return Ok(answer),
-                Err(Attempt::Failed(failure)) => return Err(failure),
-                Err(Attempt::Again(failure, not_before)) => (failure, not_before),
+            let failed = match outcome.unwrap_or_else(|_| Err(Failed::lost(self.away("it does not answer")))) {
+                Ok(answer) => return Outcome { result: Ok(answer), status: None, doubt },
+                Err(failed) => failed,
             };
-            let wait = not_before + backoff(attempts);
-            if Instant::now() + wait >= deadline {
-                return Err(failure);
+            doubt |= failed.status.is_none_or(|status| status.is_server_error());
+            let wait = failed.again.map(|not_before| not_before + backoff(attempts));
+            match wait.filter(|wait| Instant::now() + *wait < deadline) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Outcome { result: Err(failed.failure), status: failed.status, doubt },
             }
-            tokio::time::sleep(wait).await;
+            attempts += 1;
         }
-        Err(self.away("it does not answer"))
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, call: Call<'_>) -> std::result::Result<T, Attempt> {
+    async fn attempt<T: DeserializeOwned>(&self, call: Call<'_>) -> std::result::Result<T, Failed> {
         let away = |error: io::Error| match error.kind() {
             // A certificate that is not trusted will not be, however often it is looked at.
-            io::ErrorKind::InvalidData => Attempt::Failed(self.away(&error.to_string())),
-            _ => Attempt::Again(self.away(&error.to_string()), Duration::ZERO),
+            io::ErrorKind::InvalidData => Failed::for_good(self.away(&error.to_string())),
+            _ => Failed::lost(self.away(&error.to_string())),
         };
         let body = match call.body {
             Some(body) => {
-                serde_json::to_vec(body).map_err(|error| Attempt::Failed(Failure::Usage(error.to_string())))?
+                serde_json::to_vec(body).map_err(|error| Failed::for_good(Failure::Usage(error.to_string())))?
             }
             None => Vec::new(),
         };
@@ -231,7 +274,7 @@ impl Client {
             .uri(format!("{}{path}", self.address.prefix))
             .header(HOST, &self.address.authority)
             .header(USER_AGENT, concat!("talk-hub/", env!("CARGO_PKG_VERSION")));
-        if let Some(credential) = &self.credential {
+        if let Some(credential) = self.credential() {
             request = request.header(AUTHORIZATION, credential);
         }
         let request = request.body(body).map_err(io::Error::other)?;
@@ -260,25 +303,25 @@ impl Client {
     }
 
     /// Reads an answer: a resource, or why there is none.
-    async fn understood<T: DeserializeOwned>(&self, response: Response<Incoming>) -> std::result::Result<T, Attempt> {
-        let again = |error: io::Error| Attempt::Again(self.away(&error.to_string()), Duration::ZERO);
+    async fn understood<T: DeserializeOwned>(&self, response: Response<Incoming>) -> std::result::Result<T, Failed> {
         let (head, body) = response.into_parts();
-        let bytes = whole(body).await.map_err(again)?;
+        let bytes = whole(body).await.map_err(|error| Failed::lost(self.away(&error.to_string())))?;
         if head.status.is_success() {
             let strange =
-                |error| Attempt::Failed(Failure::Refused(format!("the hub's answer is not understood: {error}")));
+                |error| Failed::for_good(Failure::Refused(format!("the hub's answer is not understood: {error}")));
             return serde_json::from_slice(&bytes).map_err(strange);
         }
         let seconds = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
         let not_before = Duration::from_secs(seconds);
         let said = refusal(head.status, &bytes);
-        Err(match head.status {
-            StatusCode::TOO_MANY_REQUESTS => Attempt::Again(Failure::Refused(said), not_before),
+        let (failure, again) = match head.status {
+            StatusCode::TOO_MANY_REQUESTS => (Failure::Refused(said), Some(not_before)),
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                Attempt::Again(self.away(&said), not_before)
+                (self.away(&said), Some(not_before))
             }
-            _ => Attempt::Failed(Failure::Refused(said)),
-        })
+            _ => (Failure::Refused(said), None),
+        };
+        Err(Failed { failure, again, status: Some(head.status) })
     }
 
     /// The answer to a request that was sent without trying again.
@@ -286,10 +329,7 @@ impl Client {
     /// # Errors
     /// The hub refuses, or breaks off.
     pub(super) async fn answered<T: DeserializeOwned>(&self, response: Response<Incoming>) -> Result<T> {
-        match self.understood(response).await {
-            Ok(answer) => Ok(answer),
-            Err(Attempt::Again(failure, _) | Attempt::Failed(failure)) => Err(failure),
-        }
+        self.understood(response).await.map_err(|failed| failed.failure)
     }
 
     /// That the hub cannot be reached, and why.

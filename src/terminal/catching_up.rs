@@ -59,7 +59,7 @@ impl Follower<'_> {
     pub(super) async fn arrive(&mut self, chat: Uuid, state: &State) -> Result<()> {
         let members = chats::members(self.client, chat).await?;
         let own = members.iter().find(|member| member.owner_id == self.people.me.id);
-        let joined = own.map_or_else(moments::now, |own| own.tm_joined.clone());
+        let joined = own.map_or_else(|| self.began.clone(), |own| own.tm_joined.clone());
         if !self.json {
             let title = self.title(chat).await;
             self.teller.news(&joined, &format!("you are in {title} now"), None)?;
@@ -94,7 +94,11 @@ impl Follower<'_> {
             self.show_message(message).await?;
         }
         let floor = missed.first().map(|newest| newest.tm_create.clone());
-        let floor = floor.or_else(|| self.standings.of(chat).is_none().then(moments::now));
+        // Where one arrives and nothing was said yet, from when one came.
+        let floor = floor.or_else(|| match until {
+            Until::Moment(moment) if self.standings.of(chat).is_none() => Some(moment.clone()),
+            _ => None,
+        });
         self.standings.stand(chat, state.seq, state.cursor.clone(), floor);
         Ok(())
     }

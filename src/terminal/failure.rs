@@ -14,6 +14,9 @@ pub(super) enum Failure {
     /// The hub was not reached, or could not serve, for as long as the command waits.
     #[error("{0}")]
     Unreachable(String),
+    /// What was to be shown cannot be written: a full disk. Trying again would change nothing.
+    #[error("cannot write: {0}")]
+    Unwritable(String),
     /// Whoever read the output has gone. They know that, so it is not told, and is no failure.
     #[error("nobody reads the output")]
     Unread,
@@ -27,7 +30,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Unread => 0,
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::Unwritable(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Interrupted => 130,
@@ -43,7 +46,7 @@ impl Failure {
     pub(super) fn writing(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::Unread,
-            _ => Self::Refused(format!("cannot write: {error}")),
+            _ => Self::Unwritable(error.to_string()),
         }
     }
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::wire::resources::{ChatResource, MessageResource};
 
+use super::account::Account;
 use super::arguments::Follow;
 use super::calling::{BASE, Client, backoff};
 use super::chats::{self, Among};
@@ -22,7 +23,8 @@ use super::failure::{Failure, Result};
 use super::live::{Ended, Live, refused, understood};
 use super::moments;
 use super::people::People;
-use super::reading::{messages_of, newest};
+use super::reading::{messages_of, newest, newest_moment};
+use super::renewing;
 use super::screen::{self, Screen, note};
 use super::standing::{Standings, State};
 use super::telling::{Tag, Teller};
@@ -62,6 +64,8 @@ pub(super) struct Follower<'a> {
     pub(super) json: bool,
     /// The chats that were named; `None`: all.
     named: Option<Vec<Uuid>>,
+    /// When one began, by the hub's clock: what is newer was said since.
+    pub(super) began: String,
     pub(super) titles: HashMap<Uuid, String>,
 }
 
@@ -70,10 +74,13 @@ pub(super) struct Follower<'a> {
 /// # Errors
 /// Chats that are not there, or a credential that ended; before the first connection also what a call
 /// meets. A hub that is away afterwards is waited for.
-pub(super) async fn follow(client: &Client, screen: &Screen, asked: &Follow) -> Result<()> {
+///
+/// The token of a `kept` account is renewed meanwhile.
+pub(super) async fn follow(client: &Client, screen: &Screen, asked: &Follow, kept: Option<Account>) -> Result<()> {
     let unread = screen::unread();
     tokio::select! {
         ended = followed(client, screen, asked) => ended,
+        never = renewing::stay_signed_in(client, kept) => match never {},
         _ = unread => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
@@ -84,6 +91,8 @@ async fn followed(client: &Client, screen: &Screen, asked: &Follow) -> Result<()
         return Err(Failure::Usage(format!("at most {NAMED_MAX} chats can be named; without any, all are followed")));
     }
     let people = People::of(client).await?;
+    // Before the chats are read: nothing falls in between.
+    let began = newest_moment(client).await?;
     let mut chats: Vec<ChatResource> = Vec::new();
     for typed in &asked.chats {
         let found = chats::find(client, &people, typed, Among::Own).await?;
@@ -104,6 +113,7 @@ async fn followed(client: &Client, screen: &Screen, asked: &Follow) -> Result<()
         standings: Standings::default(),
         json: asked.json,
         named,
+        began,
         titles: HashMap::new(),
     };
     for chat in chats {
@@ -115,7 +125,6 @@ async fn followed(client: &Client, screen: &Screen, asked: &Follow) -> Result<()
 impl Follower<'_> {
     /// Begins with a chat: its last messages, and from where it is followed.
     async fn begin(&mut self, chat: ChatResource, count: usize) -> Result<()> {
-        let floor = moments::now();
         if count > 0 {
             let messages = newest(self.client, &messages_of(chat.id), count).await?;
             // The chat was read first: what is newer than that comes as an event.
@@ -123,7 +132,7 @@ impl Follower<'_> {
                 self.show_message(message).await?;
             }
         }
-        self.standings.stand(chat.id, chat.seq, chat.cursor, Some(floor));
+        self.standings.stand(chat.id, chat.seq, chat.cursor, Some(self.began.clone()));
         Ok(())
     }
 
@@ -132,9 +141,15 @@ impl Follower<'_> {
         let mut lost = false;
         loop {
             let began = Instant::now();
+            let credential = self.client.credential();
             let why = match self.connection(&mut lost).await {
                 Ended::ForGood(failure) => return Err(failure),
                 Ended::Again(why) => why,
+                Ended::Credential if self.client.credential() != credential => String::from("the token was renewed"),
+                Ended::Credential => {
+                    let text = "the token has expired or was revoked; talk-hub chat sign-in";
+                    return Err(Failure::Refused(String::from(text)));
+                }
             };
             if !lost {
                 note(&format!("connection lost: {why}; coming back"));
@@ -170,11 +185,11 @@ impl Follower<'_> {
             let frame: Value = understood(&text)?;
             match (frame["type"].as_str(), frame["id"].as_str()) {
                 (Some("subscribed"), Some(QUESTION)) => {
-                    self.settle(&frame, &since).await?;
+                    live.meanwhile(self.settle(&frame, &since)).await?;
                     break;
                 }
                 (Some("error"), _) => return Err(refused(&frame)),
-                _ => self.take(&text).await?,
+                _ => live.meanwhile(self.take(&text)).await?,
             }
         }
         if std::mem::take(lost) {
@@ -182,7 +197,7 @@ impl Follower<'_> {
         }
         loop {
             let text = live.next().await?;
-            self.take(&text).await?;
+            live.meanwhile(self.take(&text)).await?;
         }
     }
 
@@ -244,14 +259,18 @@ impl Follower<'_> {
     async fn show(&mut self, event: &Event, text: &str) -> Result<()> {
         let message = event.kind.starts_with("chatmessage_").then(|| serde_json::from_value(event.data.clone()).ok());
         let message: Option<MessageResource> = message.flatten();
-        if event.kind == "chatmessage_created" {
-            let id = message.as_ref().map(|message| message.id);
-            if id.is_some_and(|id| self.standings.was_shown(id)) {
-                return Ok(());
-            }
-            id.into_iter().for_each(|id| self.standings.show(id));
+        let said = message.as_ref().filter(|_| event.kind == "chatmessage_created").map(|message| message.id);
+        if said.is_some_and(|id| self.standings.was_shown(id)) {
+            return Ok(());
         }
-        if self.json { self.screen.line(&clean::json(text)) } else { self.tell(event, message.as_ref()).await }
+        if self.json {
+            self.screen.line(&clean::json(text))?;
+        } else {
+            self.tell(event, message.as_ref()).await?;
+        }
+        // Only now: what could not be written was not shown.
+        said.into_iter().for_each(|id| self.standings.show(id));
+        Ok(())
     }
 
     /// Shows a message that was read, not heard.

@@ -1,9 +1,12 @@
 //! A WebSocket to the hub: opened, kept alive, and noticed when it is dead; why it ended, and whether
 //! to come back.
 
+use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use hyper::StatusCode;
 use hyper::header::AUTHORIZATION;
 use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -24,6 +27,8 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// Silence after which the connection counts as dead: three pings without an answer.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// Frames that are kept while something else is done; the hub waits with the rest.
+const EARLY_MAX: usize = 256;
 /// How long a frame may take to be written.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -31,6 +36,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 pub(super) enum Ended {
     /// Come back and resume; why, for whoever wants to know.
     Again(String),
+    /// The credential has ended that it was opened with.
+    Credential,
     /// Coming back would change nothing.
     ForGood(Failure),
 }
@@ -46,11 +53,15 @@ impl From<Failure> for Ended {
     }
 }
 
+/// What comes out of a socket; `None`: nothing any more.
+type Heard = Option<std::result::Result<Message, Error>>;
+
 /// A connection.
 pub(super) struct Live {
     socket: WebSocketStream<Box<dyn Wire>>,
-    heard: Instant,
     ping: Interval,
+    /// What was heard while something else was done.
+    early: VecDeque<Heard>,
 }
 
 impl Live {
@@ -68,21 +79,33 @@ impl Live {
         let mut request =
             url.into_client_request().map_err(|error| Ended::ForGood(Failure::Usage(error.to_string())))?;
         if let Some(credential) = client.credential() {
-            request.headers_mut().insert(AUTHORIZATION, credential.clone());
+            request.headers_mut().insert(AUTHORIZATION, credential);
         }
         let stream = address.connect().await.map_err(|error| again(&error))?;
         let socket = match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => socket,
             Err(Error::Http(response)) => {
-                let said = refusal(response.status(), response.body().as_deref().unwrap_or_default());
-                let later = response.status().is_server_error() || response.status().as_u16() == 429;
-                return Err(if later { Ended::Again(said) } else { Ended::ForGood(Failure::Refused(said)) });
+                let body = response.body().as_deref().unwrap_or_default();
+                let said = refusal(response.status(), body);
+                let denied = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+                // Whatever stands before the hub has its own bad moments, and says anything in them.
+                let by_the_hub =
+                    serde_json::from_slice::<Value>(body).is_ok_and(|it| it["error"]["reason"].is_string());
+                return Err(if denied && by_the_hub {
+                    Ended::ForGood(Failure::Refused(said))
+                } else {
+                    Ended::Again(said)
+                });
             }
             Err(error) => return Err(again(&error)),
         };
+        Ok(Self::over(socket))
+    }
+
+    fn over(socket: WebSocketStream<Box<dyn Wire>>) -> Self {
         let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self { socket, heard: Instant::now(), ping })
+        Self { socket, ping, early: VecDeque::new() }
     }
 
     /// Says something.
@@ -98,20 +121,39 @@ impl Live {
         }
     }
 
-    /// The next frame.
-    pub(super) async fn next(&mut self) -> std::result::Result<String, Ended> {
+    /// Does something else. What comes meanwhile is kept, up to a bound, and pings of the hub are answered.
+    pub(super) async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut other = pin!(other);
         loop {
-            let message = tokio::select! {
-                message = self.socket.next() => message,
-                _ = self.ping.tick() => {
-                    self.write(Message::Ping(Bytes::new())).await?;
-                    continue;
-                }
-                () = tokio::time::sleep_until(self.heard + DEAD_AFTER) => {
-                    return Err(Ended::Again(format!("nothing heard for {} s", DEAD_AFTER.as_secs())));
-                }
+            let over = self.early.back().is_some_and(|heard| !matches!(heard, Some(Ok(_))));
+            tokio::select! {
+                biased;
+                done = &mut other => return done,
+                heard = self.socket.next(), if !over && self.early.len() < EARLY_MAX => self.early.push_back(heard),
+            }
+        }
+    }
+
+    /// The next frame. Silence counts from when this is asked: who does not listen hears nothing.
+    pub(super) async fn next(&mut self) -> std::result::Result<String, Ended> {
+        let mut heard = Instant::now();
+        loop {
+            let message = match self.early.pop_front() {
+                Some(early) => early,
+                None => tokio::select! {
+                    // First what has come: it may have waited for longer than anything may be silent.
+                    biased;
+                    message = self.socket.next() => message,
+                    _ = self.ping.tick() => {
+                        self.write(Message::Ping(Bytes::new())).await?;
+                        continue;
+                    }
+                    () = tokio::time::sleep_until(heard + DEAD_AFTER) => {
+                        return Err(Ended::Again(format!("nothing heard for {} s", DEAD_AFTER.as_secs())));
+                    }
+                },
             };
-            self.heard = Instant::now();
+            heard = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                 Some(Ok(Message::Close(frame))) => return Err(closed(frame.as_ref())),
@@ -129,8 +171,7 @@ fn closed(frame: Option<&CloseFrame>) -> Ended {
     let code = u16::from(frame.code);
     let is = |cause: CloseCause| cause.frame().0 == code;
     if is(CloseCause::CredentialEnded) {
-        let text = "the token has expired or was revoked; talk-hub chat sign-in";
-        return Ended::ForGood(Failure::Refused(String::from(text)));
+        return Ended::Credential;
     }
     if is(CloseCause::Policy) || is(CloseCause::TooLarge) {
         return Ended::ForGood(Failure::Refused(format!("the hub closed the connection: {} ({code})", frame.reason)));
@@ -156,4 +197,26 @@ pub(super) fn refused(frame: &Value) -> Ended {
 pub(super) fn understood<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Failure::Refused(format!("a frame of the hub is not understood: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    #[tokio::test]
+    async fn who_does_something_else_answers_pings_and_misses_nothing() {
+        let (near, far) = tokio::io::duplex(4_096);
+        let near: Box<dyn Wire> = Box::new(near);
+        let mut live = Live::over(WebSocketStream::from_raw_socket(near, Role::Client, None).await);
+        let mut hub = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let asked = async {
+            hub.send(Message::text("early")).await.expect("sent");
+            hub.send(Message::Ping(Bytes::from_static(b"?"))).await.expect("sent");
+            hub.next().await.expect("an answer").expect("a frame")
+        };
+        let answer = tokio::time::timeout(WRITE_WITHIN, live.meanwhile(asked)).await.expect("answered meanwhile");
+        assert_eq!(answer, Message::Pong(Bytes::from_static(b"?")));
+        assert_eq!(live.next().await.ok().as_deref(), Some("early"));
+    }
 }

@@ -2,8 +2,9 @@
 //! knows nothing of the hub but what is on the wire.
 //!
 //! It promises that what others wrote does nothing to the terminal ([`clean`]), that no credential is
-//! written anywhere but into the account's file ([`account`]), that nothing is said twice however often
-//! it had to be tried ([`calling`]), and that what is followed is shown once and whole ([`following`]).
+//! written anywhere but into the account's file ([`account`]), from which it is renewed ([`renewing`]),
+//! that nothing is said twice however often it had to be tried ([`calling`]), and that what is followed
+//! is shown once and whole ([`following`]).
 
 mod account;
 mod address;
@@ -21,6 +22,7 @@ mod moments;
 mod people;
 mod progress;
 mod reading;
+mod renewing;
 mod screen;
 mod secret;
 mod sending;
@@ -30,7 +32,6 @@ mod telling;
 mod transfer;
 mod wrapping;
 
-use std::io::stdout;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -68,19 +69,23 @@ async fn done(chat: Chat, mut program: clap::Command) -> Result<()> {
         Command::SignOut => return signing::sign_out(),
         Command::Completions { shell } => {
             let name = program.get_name().to_owned();
-            clap_complete::generate(shell, &mut program, name, &mut stdout());
-            return Ok(());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut program, name, &mut script);
+            return screen.own(&script);
         }
         _ => {}
     }
-    let client = signed_in(&session)?;
+    let (client, mut kept) = signed_in(&session)?;
+    if let Some(account) = &mut kept {
+        renewing::renew_if_due(&client, account).await;
+    }
     match command {
         Command::Who(form) => listing::who(&client, &screen, &form).await,
         Command::List(asked) => listing::list(&client, &screen, &asked).await,
         Command::Members(asked) => listing::members(&client, &screen, &asked).await,
         Command::History(asked) => reading::history(&client, &screen, &asked).await,
         Command::Send(asked) => sending::send(&client, &screen, &asked).await,
-        Command::Follow(asked) => following::follow(&client, &screen, &asked).await,
+        Command::Follow(asked) => following::follow(&client, &screen, &asked, kept).await,
         Command::React(asked) => doing::react(&client, &asked).await,
         Command::Delete { message } => doing::delete(&client, message).await,
         Command::New(asked) => doing::new(&client, &screen, &asked).await,
@@ -92,19 +97,28 @@ async fn done(chat: Chat, mut program: clap::Command) -> Result<()> {
     }
 }
 
-/// The hub, with a token for it: the one given, or the one kept for this very hub. A token is never
-/// sent to another hub than the one it is of.
-fn signed_in(session: &Session) -> Result<Client> {
-    let given = session.token.clone().filter(|token| !token.is_empty());
-    let kept = if given.is_some() && session.hub.is_some() { None } else { Account::load()? };
+/// The hub, with a token for it: the one given, or the one kept for this very hub, and then the account
+/// that it is of. A token is never sent to another hub than the one it is of.
+fn signed_in(session: &Session) -> Result<(Client, Option<Account>)> {
+    if let Some(token) = given(session)? {
+        return Ok((Client::new(address(session, None)?, Some(&token), timeout(session))?, None));
+    }
+    let kept = Account::load()?;
     let address = address(session, kept.as_ref())?;
-    let of_it = |account: Account| {
-        Address::parse(&account.hub).is_ok_and(|of| of.url() == address.url()).then_some(account.token)
-    };
-    let token = given.or_else(|| kept.and_then(of_it));
+    let of_it = |account: &Account| Address::parse(&account.hub).is_ok_and(|of| of.url() == address.url());
     let nobody = || Failure::Refused(format!("nobody is signed in at {}; talk-hub chat sign-in", address.url()));
-    let token = token.ok_or_else(nobody)?;
-    Client::new(address, Some(&token), timeout(session))
+    let kept = kept.filter(of_it).ok_or_else(nobody)?;
+    Ok((Client::new(address, Some(&kept.token), timeout(session))?, Some(kept)))
+}
+
+/// The token that was given, together with the hub it is for: that one, not the one signed in to.
+fn given(session: &Session) -> Result<Option<String>> {
+    let token = session.token.clone().filter(|token| !token.is_empty());
+    if token.is_some() && session.hub.as_deref().is_none_or(str::is_empty) {
+        let text = "a token is given, but not the hub it is for; name that by --hub or TALK_HUB";
+        return Err(Failure::Usage(String::from(text)));
+    }
+    Ok(token)
 }
 
 /// The hub that is meant.

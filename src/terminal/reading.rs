@@ -77,6 +77,21 @@ pub(super) async fn newest(client: &Client, path: &str, count: usize) -> Result<
     Ok(messages)
 }
 
+/// When the newest message was said in all chats the caller is in, by the hub's clock; empty when none was.
+///
+/// # Errors
+/// Those of a call.
+pub(super) async fn newest_moment(client: &Client) -> Result<String> {
+    let mut moment = String::new();
+    client
+        .pages(&format!("{BASE}/talk_messages?page_size=1"), "", async |page: Vec<MessageResource>| {
+            moment = page.into_iter().next().map(|message| message.tm_create).unwrap_or_default();
+            Ok(false)
+        })
+        .await?;
+    Ok(moment)
+}
+
 /// The messages of a chat, newest first, as a list to read.
 pub(super) fn messages_of(chat: Uuid) -> String {
     format!("{BASE}/talk_messages?chat_id={chat}&page_size={PAGE}")

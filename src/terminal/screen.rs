@@ -77,6 +77,12 @@ impl Screen {
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(Failure::writing)
     }
 
+    /// Writes a text of this program's own, as it is.
+    pub(super) fn own(&self, text: &[u8]) -> Result<()> {
+        let mut out = stdout().lock();
+        out.write_all(text).and_then(|()| out.flush()).map_err(Failure::writing)
+    }
+
     /// Writes a value as a line of JSON.
     pub(super) fn json<T: Serialize>(&self, value: &T) -> Result<()> {
         let text = serde_json::to_string(value).map_err(|error| Failure::Refused(error.to_string()))?;

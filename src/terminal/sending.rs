@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::wire::resources::MessageResource;
 
 use super::arguments::Send;
-use super::calling::{BASE, Client};
+use super::calling::{BASE, Client, Outcome};
 use super::chats::{self, Among};
 use super::failure::{Failure, Result};
 use super::people::People;
@@ -37,12 +37,15 @@ pub(super) async fn send(client: &Client, screen: &Screen, asked: &Send) -> Resu
     let people = People::of(client).await?;
     let chat = chats::find(client, &people, &asked.chat, Among::OwnOrNew).await?;
     let mut files = Vec::new();
-    let sent = match attach(client, asked, &mut files).await {
-        Ok(()) => post(client, chat.id, &text, &files, asked.reply_to).await,
-        Err(failure) => Err(failure),
+    let (sent, doubt) = match attach(client, asked, &mut files).await {
+        Ok(()) => {
+            let outcome = post(client, chat.id, &text, &files, asked.reply_to).await;
+            (outcome.result, outcome.doubt)
+        }
+        Err(failure) => (Err(failure), false),
     };
-    // What nobody will see need not stay. When it is not known whether it was said, it does.
-    if matches!(sent, Err(Failure::Refused(_))) {
+    // What nobody will see need not stay. When any attempt may have said it, it does.
+    if matches!(sent, Err(Failure::Refused(_))) && !doubt {
         for file in files {
             let _: Result<Value> = client.write(Method::DELETE, &format!("{BASE}/files/{file}"), None).await;
         }
@@ -63,10 +66,10 @@ async fn post(
     text: &str,
     files: &[Uuid],
     reply_to: Option<Uuid>,
-) -> Result<MessageResource> {
+) -> Outcome<MessageResource> {
     let medias: Vec<_> = files.iter().map(|file| json!({"type": "file", "file_id": file})).collect();
     let body = json!({"chat_id": chat, "type": "normal", "text": text, "medias": medias, "parent_id": reply_to});
-    client.write(Method::POST, &format!("{BASE}/talk_messages"), Some(&body)).await
+    client.outcome(Method::POST, &format!("{BASE}/talk_messages"), Some(&body)).await
 }
 
 /// The text on stdin, without the line's end that `echo` puts behind it.

@@ -10,26 +10,27 @@ use super::calling::{BASE, Client};
 use super::failure::{Failure, Result};
 use super::people::Agent;
 use super::screen::note;
-use super::{address, secret, timeout};
+use super::{address, given, secret, timeout};
 
-/// What a hub answers to a password.
+/// What a hub answers to a password, and to a token that is to be renewed.
 // No `Debug`: the token is in no log.
 #[derive(Deserialize)]
-struct SignedIn {
-    token: String,
+pub(super) struct SignedIn {
+    pub(super) token: String,
 }
 
 /// Signs in with a password, or with an access key, and keeps the token. Neither is ever shown.
 ///
 /// # Errors
-/// The hub does not know them, or is not reached; the account cannot be kept.
+/// The hub does not know them, or is not reached; the account cannot be kept; a token for no hub in
+/// particular.
 pub(super) async fn sign_in(session: &Session, asked: &SignIn) -> Result<()> {
+    let given = given(session)?;
     let kept = Account::load().unwrap_or_default();
     let address = address(session, kept.as_ref())?;
     if address.is_open() {
         note("warning: what is said to this hub can be read on the way; an https:// address hides it");
     }
-    let given = session.token.clone().filter(|token| !token.is_empty());
     let token = match (given, asked.access_key) {
         (Some(_), _) if asked.username.is_some() => {
             return Err(Failure::Usage(String::from("a token says who one is: leave out the username")));

@@ -3,6 +3,8 @@
 
 use std::io::{self, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -38,24 +40,46 @@ pub(super) struct FileRecord {
     size: u64,
 }
 
-/// Uploads a file, again from its beginning when that breaks off: what did not arrive whole is not kept.
+/// An upload that did not succeed.
+struct Broken {
+    failure: Failure,
+    /// All of it had gone out, and nothing said that it did not arrive: the hub may have it.
+    doubt: bool,
+}
+
+/// Uploads a file, again from its beginning when it breaks off before its end: what did not arrive whole
+/// is not kept. When all has gone out and only the answer is missing, a second one is not made.
 ///
 /// # Errors
-/// It cannot be read, the hub refuses it, or the time for calls is over.
+/// It cannot be read, the hub refuses it, the time for calls is over, or it is not known whether it
+/// arrived.
 pub(super) async fn upload(client: &Client, path: &Path) -> Result<FileRecord> {
     let deadline = Instant::now() + client.timeout();
     let mut attempts = 0;
     loop {
         let wait = backoff(attempts);
         match upload_once(client, path).await {
-            Err(Failure::Unreachable(_)) if Instant::now() + wait < deadline => tokio::time::sleep(wait).await,
-            ended => return ended,
+            Ok(record) => return Ok(record),
+            Err(Broken { failure: Failure::Unreachable(why), doubt: true }) => {
+                let text = format!("{why}; {} may have arrived, and is not sent twice", path.display());
+                return Err(Failure::Unreachable(text));
+            }
+            Err(Broken { failure: Failure::Unreachable(_), .. }) if Instant::now() + wait < deadline => {
+                tokio::time::sleep(wait).await;
+            }
+            Err(broken) => return Err(broken.failure),
         }
         attempts += 1;
     }
 }
 
-async fn upload_once(client: &Client, path: &Path) -> Result<FileRecord> {
+async fn upload_once(client: &Client, path: &Path) -> std::result::Result<FileRecord, Broken> {
+    let whole = Arc::new(AtomicBool::new(false));
+    upload_all(client, path, &whole).await.map_err(|failure| Broken { failure, doubt: whole.load(Ordering::Relaxed) })
+}
+
+/// Uploads; `whole` is true from when the end has been given to the connection until the hub says no.
+async fn upload_all(client: &Client, path: &Path, whole: &Arc<AtomicBool>) -> Result<FileRecord> {
     let failed = |error: io::Error| Failure::Refused(format!("{}: {error}", path.display()));
     let file = File::open(path).await.map_err(failed)?;
     let about = file.metadata().await.map_err(failed)?;
@@ -78,8 +102,14 @@ async fn upload_once(client: &Client, path: &Path) -> Result<FileRecord> {
         .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
         .header(CONTENT_LENGTH, length);
     let answer = async {
-        let response = client.send(request, body_of(pieces, head, file, about.len(), tail)).await;
-        client.answered(response.map_err(|error| client.away(&error.to_string()))?).await
+        let body = body_of(pieces, head, file, about.len(), tail, Arc::clone(whole));
+        let response = client.send(request, body).await.map_err(|error| client.away(&error.to_string()))?;
+        // A gateway that lost the hub does not know; whoever else answers does.
+        let known = !matches!(response.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if known && !response.status().is_success() {
+            whole.store(false, Ordering::Relaxed);
+        }
+        client.answered(response).await
     };
     let mut answer = std::pin::pin!(answer);
     loop {
@@ -96,20 +126,29 @@ async fn upload_once(client: &Client, path: &Path) -> Result<FileRecord> {
     }
 }
 
-/// The form, piece by piece as the connection takes it; how much of the file has gone is told.
-fn body_of(moved: mpsc::Sender<usize>, head: String, file: File, size: u64, tail: String) -> Body {
+/// The form, piece by piece as the connection takes it; how much of the file has gone is told, and when
+/// the connection takes its end.
+fn body_of(
+    moved: mpsc::Sender<usize>,
+    head: String,
+    file: File,
+    size: u64,
+    tail: String,
+    whole: Arc<AtomicBool>,
+) -> Body {
     enum Part {
         Head(String),
         File(u64),
         End,
     }
-    let begin = (Part::Head(head), file, tail, moved);
-    let parts = stream::try_unfold(begin, move |(part, mut file, tail, moved)| async move {
+    let begin = (Part::Head(head), file, tail, moved, whole);
+    let parts = stream::try_unfold(begin, move |(part, mut file, tail, moved, whole)| async move {
         Ok(match part {
-            Part::Head(head) => Some((Frame::data(Bytes::from(head)), (Part::File(size), file, tail, moved))),
+            Part::Head(head) => Some((Frame::data(Bytes::from(head)), (Part::File(size), file, tail, moved, whole))),
             Part::File(0) => {
+                whole.store(true, Ordering::Relaxed);
                 let end = Frame::data(Bytes::copy_from_slice(tail.as_bytes()));
-                Some((end, (Part::End, file, tail, moved)))
+                Some((end, (Part::End, file, tail, moved, whole)))
             }
             Part::File(left) => {
                 let mut piece = vec![0; READ_BYTES.min(usize::try_from(left).unwrap_or(READ_BYTES))];
@@ -119,7 +158,7 @@ fn body_of(moved: mpsc::Sender<usize>, head: String, file: File, size: u64, tail
                 }
                 piece.truncate(read);
                 let _ = moved.send(read).await;
-                Some((Frame::data(Bytes::from(piece)), (Part::File(left - read as u64), file, tail, moved)))
+                Some((Frame::data(Bytes::from(piece)), (Part::File(left - read as u64), file, tail, moved, whole)))
             }
             Part::End => None,
         })
@@ -136,7 +175,7 @@ fn quoted(name: &str) -> String {
 /// Downloads a file to where it is wanted, and nowhere else, whatever it is called.
 ///
 /// # Errors
-/// The hub refuses, the file cannot be written, or another one is there already.
+/// The hub refuses, the file cannot be written, another one is there already, or Ctrl-C.
 pub(super) async fn download(client: &Client, asked: &Download) -> Result<()> {
     let record: FileRecord = client.get(&format!("{BASE}/files/{}", asked.file)).await?;
     if asked.output.as_deref() == Some(Path::new("-")) {
@@ -155,17 +194,42 @@ pub(super) async fn download(client: &Client, asked: &Download) -> Result<()> {
     }
     let failed = |error: io::Error| Failure::Refused(format!("{}: {error}", target.display()));
     // Under another name until it is whole; a new file, so that no link leads elsewhere.
-    let part = target.with_file_name(format!(".talk-hub-{}.part", Uuid::new_v4().simple()));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&part).await.map_err(failed)?;
-    let fetched = match fetch(client, &record, &mut file).await {
-        Ok(()) if !asked.force && target.symlink_metadata().is_ok() => Err(there()),
-        Ok(()) => tokio::fs::rename(&part, &target).await.map_err(failed),
-        Err(failure) => Err(failure),
-    };
-    if fetched.is_err() {
-        let _ = tokio::fs::remove_file(&part).await;
+    let part = Part(target.with_file_name(format!(".talk-hub-{}.part", Uuid::new_v4().simple())));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&part.0).await.map_err(failed)?;
+    tokio::select! {
+        fetched = fetch(client, &record, &mut file) => fetched?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
     }
-    fetched
+    part.become_file(&target, asked.force).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => there(),
+        _ => failed(error),
+    })
+}
+
+/// What has come of a file, under a name of its own; removed when this is dropped.
+struct Part(PathBuf);
+
+impl Part {
+    /// Gives it its name. Without `force` nothing that has the name loses it, whoever was faster.
+    fn become_file(&self, target: &Path, force: bool) -> io::Result<()> {
+        if force {
+            return std::fs::rename(&self.0, target);
+        }
+        match std::fs::hard_link(&self.0, target) {
+            // A file system that has no links: an empty file takes the name, and is ours to replace.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                std::fs::OpenOptions::new().write(true).create_new(true).open(target)?;
+                std::fs::rename(&self.0, target).inspect_err(|_| drop(std::fs::remove_file(target)))
+            }
+            linked => linked,
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 fn target(asked: &Download, record: &FileRecord) -> PathBuf {
@@ -241,4 +305,29 @@ async fn take_all(
 /// The outcome, if it comes before everything has stood still for as long as a call may take.
 async fn in_time<T>(client: &Client, next: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(client.timeout(), next).await.map_err(|_| client.away("nothing moves"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_was_faster_keeps_the_name_unless_forced() {
+        let folder = std::env::temp_dir().join(format!("talk-hub-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let target = folder.join("report");
+        let part = |content: &str| {
+            let part = Part(folder.join(format!("{content}.part")));
+            std::fs::write(&part.0, content).expect("written");
+            part
+        };
+        part("first").become_file(&target, false).expect("the name is free");
+        let taken = part("second").become_file(&target, false).map_err(|error| error.kind());
+        assert_eq!(taken, Err(ErrorKind::AlreadyExists));
+        assert_eq!(std::fs::read_to_string(&target).expect("it is there"), "first");
+        part("third").become_file(&target, true).expect("replaced");
+        assert_eq!(std::fs::read_to_string(&target).expect("it is there"), "third");
+        assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "no part stays");
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
 }

@@ -80,19 +80,52 @@ async fn only_a_token_from_a_sign_in_here_is_renewed(hubs: Hubs) {
     renew(signed(&undated)).await.refused(403, "PERMISSION_DENIED");
     renew("rubbish".to_owned()).await.refused(401, "INVALID_CREDENTIALS");
     hubs.nobody().post("/auth/renew", &json!({})).await.refused(401, "AUTHENTICATION_REQUIRED");
-    // A token that does not say when its bearer signed in began when it was made.
-    let dated = |field: &str, ago: i64| {
+    // An identity provider that signs with the same secret says when, as all of them do. It is not us.
+    let theirs = |ago: i64| {
         let mut claims = undated.clone();
-        claims[field] = json!(Utc::now().timestamp() - ago);
+        (claims["iat"], claims["auth_time"]) = (json!(Utc::now().timestamp()), json!(Utc::now().timestamp() - ago));
+        claims
+    };
+    renew(signed(&theirs(60))).await.refused(403, "PERMISSION_DENIED");
+    let ours = |ago: i64| {
+        let mut claims = theirs(ago);
+        claims["password_set"] = json!(0);
         signed(&claims)
     };
     let month = 30 * 24 * 3600;
-    renew(dated("iat", 60)).await.ok();
-    for field in ["iat", "auth_time"] {
-        renew(dated(field, month + 60)).await.refused(401, "INVALID_CREDENTIALS");
-        let renewed = renew(dated(field, month - 60)).await.ok();
-        let left = payload(text(&renewed, "token"))["exp"].as_i64().unwrap() - Utc::now().timestamp();
-        assert!((1..=60).contains(&left), "{left} seconds are left of a sign-in that ends in 60");
+    renew(ours(month + 60)).await.refused(401, "INVALID_CREDENTIALS");
+    let renewed = renew(ours(month - 60)).await.ok();
+    let left = payload(text(&renewed, "token"))["exp"].as_i64().unwrap() - Utc::now().timestamp();
+    assert!((1..=60).contains(&left), "{left} seconds are left of a sign-in that ends in 60");
+}
+
+async fn a_new_password_ends_the_renewals_of_earlier_sign_ins(hubs: Hubs) {
+    let customer = hubs.customer().await;
+    let (admin, alice) = (customer.admin("Admin").await, customer.agent("Alice").await);
+    let sign_in = async |password: &str| {
+        let signed_in = hubs.nobody().login(&alice.username, password).await.ok();
+        text(&signed_in, "token").to_owned()
+    };
+    let renew = async |token: &str| {
+        let caller = alice.with(Credential::Bearer(token.to_owned()));
+        caller.post("/auth/renew", &json!({})).await
+    };
+    let mut password = PASSWORD;
+    for (by_admin, new) in [(false, "another password"), (true, "one more password")] {
+        let token = sign_in(password).await;
+        alice.put(ME, &json!({"name": "Alicia"})).await.ok();
+        renew(&token).await.ok();
+        let edit = json!({"password": new});
+        let changed = match by_admin {
+            true => admin.update_agent(&alice.id, &edit).await,
+            false => alice.put(&format!("{ME}/password"), &edit).await,
+        };
+        changed.ok();
+        renew(&token).await.refused(401, "INVALID_CREDENTIALS");
+        assert_taken(&alice, &token).await;
+        let renewed = renew(&sign_in(new).await).await.ok();
+        renew(text(&renewed, "token")).await.ok();
+        password = new;
     }
 }
 
@@ -273,6 +306,7 @@ on_every_deployment!(
     our_tokens_carry_what_the_contract_says,
     a_good_token_is_exchanged_for_a_new_one,
     only_a_token_from_a_sign_in_here_is_renewed,
+    a_new_password_ends_the_renewals_of_earlier_sign_ins,
     signing_out_takes_the_cookie_back,
     a_wrong_name_or_password_is_refused_alike,
     the_time_taken_does_not_tell_whether_the_user_exists,

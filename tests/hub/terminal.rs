@@ -3,12 +3,13 @@
 mod following;
 mod hostile;
 mod kit;
+mod losses;
 mod signing;
 
 use serde_json::{Value, json};
 
 use crate::support::{Agent, Deployment, id, random_id, text};
-use kit::{Terminal, wire_that_loses_an_answer};
+use kit::Terminal;
 
 async fn agents<const N: usize>(names: [&str; N]) -> [Agent; N] {
     Deployment::Embedded.hubs().await.agents(names).await
@@ -114,15 +115,6 @@ async fn history_shows_as_much_as_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_there_once_although_the_answer_was_lost() {
-    let [alice, bob] = agents(["Alice", "Bob"]).await;
-    let chat = alice.new_group(&[&bob]).await;
-    let wire = wire_that_loses_an_answer(alice.next_node(), "POST /v1.0/service_agents/talk_messages").await;
-    let sent = Terminal::at(&wire, &alice).run(&["send", &chat, "once"]).await.ok();
-    assert_eq!(bob.ids_of(&chat).await, [sent.trim()]);
-}
-
-#[tokio::test]
 async fn files_go_up_and_come_down_as_they_are() {
     let [alice, bob] = agents(["Alice", "Bob"]).await;
     let chat = alice.new_group(&[&bob]).await;
@@ -166,6 +158,7 @@ async fn there_are_completions_and_help_for_everything() {
     let nobody = Terminal::of_nobody("");
     for shell in ["bash", "zsh", "fish"] {
         assert!(nobody.run(&["completions", shell]).await.ok().contains("sign-in"), "{shell}");
+        assert_eq!(nobody.start(&["completions", shell]).unread().await, Some(0), "{shell} into `head`");
     }
     let help = nobody.run(&["--help"]).await.ok();
     let commands = lines(&help).into_iter().skip_while(|line| *line != "Commands:").skip(1);

@@ -114,7 +114,7 @@ fn what_is_minted_is_taken_again() {
         name: "Alice".to_owned(),
         permissions: Permissions(16 | 32),
     };
-    let (token, expires) = tokens.mint(&caller, SystemTime::now()).expect("a token");
+    let (token, expires) = tokens.mint(&caller, SignIn { at: SystemTime::now(), password_set: 7 }).expect("a token");
     let claim = tokens.check(&token, SystemTime::now()).expect("a claim");
     assert_eq!((claim.customer, claim.agent, claim.permissions), (caller.customer, caller.agent, caller.permissions));
     assert!(expires.duration_since(claim.expires).is_ok_and(|ahead| ahead < Duration::from_secs(1)));
@@ -122,7 +122,20 @@ fn what_is_minted_is_taken_again() {
     let claims: Value = jsonwebtoken::dangerous::insecure_decode::<Value>(&token).expect("claims").claims;
     let mut names: Vec<_> = claims.as_object().expect("an object").keys().cloned().collect();
     names.sort();
-    assert_eq!(names, ["auth_time", "customer_id", "exp", "iat", "permission", "sub"]);
+    assert_eq!(names, ["auth_time", "customer_id", "exp", "iat", "password_set", "permission", "sub"]);
+    assert_eq!(claim.signed_in.map(|signed_in| signed_in.password_set), Some(7));
+}
+
+#[test]
+fn only_what_this_hub_alone_says_makes_a_sign_in() {
+    let mut claims = fine();
+    (claims["iat"], claims["auth_time"]) = (json!(now_secs()), json!(now_secs()));
+    let signed_in = |claims: &Value| ours(claims).expect("a claim").signed_in;
+    assert_eq!(signed_in(&claims), None);
+    claims["password_set"] = json!(7);
+    assert_eq!(signed_in(&claims).map(|signed_in| signed_in.password_set), Some(7));
+    claims["auth_time"] = Value::Null;
+    assert_eq!(signed_in(&claims), None);
 }
 
 #[test]

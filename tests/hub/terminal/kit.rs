@@ -1,8 +1,10 @@
 //! People at terminals: the real program with real arguments, what it wrote, and how it ended; in a pseudo terminal where
-//! that matters. And a wire that loses an answer.
+//! that matters. And a wire on which answers get lost.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use talk_load::rig::ports;
@@ -104,6 +106,14 @@ impl Terminal {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped());
         finished(command, text).await
+    }
+
+    /// Runs a command whose output goes to a disk that is full; what it wrote to stderr, and how it ended.
+    pub(super) async fn run_on_a_full_disk(&self, arguments: &[&str]) -> Ran {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device of Linux");
+        let mut command = self.command(arguments);
+        command.stdout(full);
+        finished(command, "").await
     }
 
     /// Starts a command that goes on.
@@ -212,22 +222,22 @@ pub(super) fn port_of(hub: &str) -> u16 {
     hub.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
-/// A wire to a hub on which the answer to the first request that holds `words` is lost, and the connection with it; its
-/// address.
-pub(super) async fn wire_that_loses_an_answer(hub: &str, words: &'static str) -> String {
+/// A wire to a hub on which the answers to the first requests that hold `words` get lost, and the connections with them;
+/// its address. Instead of each of them one of `said` comes, as it is: nothing, or what a proxy in between might say.
+pub(super) async fn wire_that_loses(hub: &str, words: &'static str, said: &[&'static str]) -> String {
     let (port, target) = (ports::free_port().expect("a port"), port_of(hub));
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("bound");
+    let said = Arc::new(Mutex::new(said.iter().copied().collect::<VecDeque<_>>()));
     tokio::spawn(async move {
-        let mut lost = false;
         while let Ok((near, _)) = listener.accept().await {
             let Ok(far) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-            carry(near, far, words, &mut lost).await;
+            tokio::spawn(carry(near, far, words, Arc::clone(&said)));
         }
     });
     format!("http://127.0.0.1:{port}")
 }
 
-async fn carry(mut near: TcpStream, mut far: TcpStream, words: &str, lost: &mut bool) {
+async fn carry(mut near: TcpStream, mut far: TcpStream, words: &str, said: Arc<Mutex<VecDeque<&'static str>>>) {
     let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
     let mut request = Vec::new();
     loop {
@@ -240,12 +250,13 @@ async fn carry(mut near: TcpStream, mut far: TcpStream, words: &str, lost: &mut 
             }
             Ok(count) = far.read(&mut answered) => {
                 let holds = String::from_utf8_lossy(&request).contains(words);
-                if count == 0 || (holds && !*lost) {
-                    *lost |= holds;
+                let instead = if holds { said.lock().expect("not poisoned").pop_front() } else { None };
+                if let Some(instead) = instead {
+                    near.write_all(instead.as_bytes()).await.ok();
                     return;
                 }
                 request.clear();
-                if near.write_all(&answered[..count]).await.is_err() {
+                if count == 0 || near.write_all(&answered[..count]).await.is_err() {
                     return;
                 }
             }

@@ -1,7 +1,9 @@
 //! Signing in and out: what is kept, for whom, and what nobody gets to see.
 
+use crate::support::calls::ME;
+use crate::support::eventually::eventually;
 use crate::support::people::PASSWORD;
-use crate::support::{Agent, HubSettings, TestHub, text};
+use crate::support::{Agent, Credential, HubSettings, Hubs, TestHub, text};
 use serde_json::{Value, json};
 
 use super::agents;
@@ -89,4 +91,48 @@ async fn a_token_that_is_kept_goes_to_no_other_hub() {
     let other = TestHub::start(HubSettings::embedded()).await;
     let refused = hers.run(&["--hub", other.base(), "who"]).await.failed(1);
     assert!(refused.contains("nobody is signed in at"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_given_needs_the_name_of_its_hub() {
+    let [alice] = agents(["Alice"]).await;
+    let hers = Terminal::of_nobody(alice.next_node());
+    hers.pipe(&format!("{PASSWORD}\n"), &["sign-in", &alice.username]).await.ok();
+    let elsewhere = hers.with("TALK_HUB", "");
+    elsewhere.run(&["who"]).await.ok();
+    for command in [&["--token", "of another hub", "who"][..], &["--token", "of another hub", "sign-in"]] {
+        assert!(elsewhere.run(command).await.failed(2).contains("name that by --hub or TALK_HUB"));
+    }
+}
+
+#[tokio::test]
+async fn who_signed_in_stays_so_for_longer_than_a_token_lasts() {
+    let hub = TestHub::start(HubSettings::embedded().set("auth.token_ttl_secs", 5)).await;
+    let [alice] = Hubs::of(&hub).agents(["Alice"]).await;
+    let hers = Terminal::of_nobody(hub.base());
+    hers.pipe(&format!("{PASSWORD}\n"), &["sign-in", &alice.username]).await.ok();
+    let token = || text(&account(&hers), "token").to_owned();
+    let first = token();
+    // A command that comes late enough renews it.
+    eventually("a command renews the token", async || {
+        hers.run(&["who"]).await.ok();
+        (token() != first).then_some(())
+    })
+    .await;
+    assert_eq!(mode(&hers.account()), 0o600);
+    // A follower does so by itself, and goes on over the end of the token it began with.
+    let chat = alice.new_group(&[]).await;
+    alice.say(&chat, "before").await;
+    let mut follower = hers.start(&["follow", "--json", &chat]);
+    assert_eq!(follower.message().await, "before");
+    let second = token();
+    let caller = alice.with(Credential::Bearer(second.clone()));
+    eventually("the token ends", async || (caller.get(ME).await.status == 401).then_some(())).await;
+    assert_ne!(token(), second);
+    alice.say(&chat, "after").await;
+    assert_eq!(follower.message().await, "after");
+    // Who signs out is not signed in again by it.
+    hers.run(&["sign-out"]).await.ok();
+    assert_eq!(follower.ended().await, Some(1));
+    assert!(!hers.account().exists());
 }
