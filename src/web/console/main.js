@@ -118,8 +118,8 @@ async function show() {
   frame = new Frame(mine, { hubName, signOut: () => void signOut() });
   fill(place, frame.element);
   frame.begin();
-  mine.live.subscribe(({ state }) => {
-    if (state === 'signed-out' && mine === talk) ended('Your sign-in ended. Sign in again to go on; what you wrote is kept.');
+  mine.live.subscribe(({ state, reason }) => {
+    if (state === 'signed-out' && mine === talk) ended(reason === 'signed out' ? 'You signed out in another tab.' : 'Your sign-in ended. Sign in again to go on; what you wrote is kept.');
   });
 }
 
