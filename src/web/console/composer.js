@@ -4,6 +4,7 @@
 import { fill, h, icon, iconButton, say } from './dom.js';
 import { Completion } from './completion.js';
 import { announce } from './notices.js';
+import { plainly } from './refusals.js';
 import { openPicker } from './picker.js';
 import { Tray } from './uploads.js';
 
@@ -167,17 +168,28 @@ export class Composer {
   /** @param {string} place @param {string} chat @param {string} parent @param {string} written */
   #go(place, chat, parent, written) {
     const text = written.trim();
-    const medias = this.#trays.get(place)?.take() ?? [];
+    const tray = this.#trays.get(place);
+    const medias = tray?.medias ?? [];
     if (!text && medias.length === 0) return;
+    let sent;
+    try {
+      sent = this.app.store.send(chat, { text, medias, ...(parent ? { parent } : {}) });
+    } catch (error) {
+      // Text and files stay where they are.
+      this.app.failed(plainly(error));
+      return;
+    }
+    tray?.empty();
     this.app.drafts.keep(place, '');
+    // At once: another tab that shows the same draft must not send it too.
+    this.app.drafts.write();
     if (place === this.#place) {
       this.input.value = '';
       this.#grow();
       this.#update();
     }
-    const { key, settled } = this.app.store.send(chat, { text, medias, ...(parent ? { parent } : {}) });
-    settled.catch(() => announce('A message was not sent'));
-    if (place === this.#place) this.parts.sent(key);
+    sent.settled.catch(() => announce('A message was not sent'));
+    if (place === this.#place) this.parts.sent(sent.key);
   }
 }
 
