@@ -17,6 +17,7 @@ const touch = matchMedia('(pointer: coarse)');
 
 export class Composer {
   #place = '';
+  #typing = false;
   /** @type {Map<string, Tray>} */ #trays = new Map();
   /** Places whose message goes as soon as its files are there. @type {Set<string>} */ #waiting = new Set();
 
@@ -48,6 +49,9 @@ export class Composer {
       this.completion.element, this.trayPlace, this.input,
       h('div.composer-foot', null, iconButton('clip', 'Attach files', { onclick: () => this.files.click() }), smile, this.files,
         h('span.gap'), this.note, this.sendButton));
+    app.drafts.subscribe((place) => { if (place === this.#place) this.#elsewhere(); });
+    const stop = app.store.subscribe(({ list }) => { if (list) this.#letGo(); });
+    app.signal.addEventListener('abort', stop);
     this.element.addEventListener('pointerdown', (event) => {
       if (event.target === this.element) { event.preventDefault(); this.focus(); }
     });
@@ -65,6 +69,22 @@ export class Composer {
     fill(this.trayPlace, this.#tray(place).element);
     this.#grow();
     this.#update();
+  }
+
+  /** The draft was written on or sent in another tab, or got back what could not be sent. */
+  #elsewhere() {
+    const now = this.app.drafts.of(this.#place);
+    if (this.#typing || now === this.input.value) return;
+    this.input.value = now;
+    this.#grow();
+    this.#update();
+  }
+
+  /** Files for a chat that one is no longer in cannot be sent. */
+  #letGo() {
+    const { chats, me } = this.app.store;
+    if (!me) return;
+    for (const [place, tray] of this.#trays) if (tray.uploads.length > 0 && !chats.has(place.split('/')[0])) tray.abandon();
   }
 
   /** @param {string} place */
@@ -108,7 +128,9 @@ export class Composer {
   }
 
   #typed() {
+    this.#typing = true;
     this.app.drafts.keep(this.#place, this.input.value);
+    this.#typing = false;
     this.#grow();
     this.#update();
     this.completion.look();
