@@ -1,6 +1,7 @@
-// What was written and not sent yet, by chat and thread. Promises that it survives a reload of the
+// What was written and not sent yet, by chat and thread, and how it is shown where it cannot be sent. Promises that it survives a reload of the
 // page, in this browser and for this person only.
 // @ts-check
+import { h } from './dom.js';
 
 const DRAFTS_MAX = 200;
 const TEXT_MAX = 20_000;
@@ -91,4 +92,14 @@ export class Drafts {
 
   /** Hears when a place gets its first or loses its last word, or another text from elsewhere. @param {(place: string) => void} listener */
   subscribe(listener) { this.#listeners.add(listener); }
+}
+
+/**
+ * A draft where one cannot write any more: to be read and copied.
+ * @param {string} text
+ */
+export function keptDraft(text) {
+  if (!text) return null;
+  return h('label.kept-draft', null, h('span', null, 'You had written'),
+    h('textarea', { readonly: true, dir: 'auto', rows: Math.min(6, text.split('\n').length + 1), value: text }));
 }

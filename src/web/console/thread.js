@@ -133,7 +133,7 @@ export class ThreadPanel {
 
   #drawHead() {
     // Arrow keys come by here as by a message.
-    return h('div', null, h('div', { 'data-row': 'head', tabindex: '-1' }, listHead({ state: this.#older, again: () => void this.#loadOlder() })));
+    return h('div', null, h('div', { 'data-row': 'head', tabindex: '-1' }, listHead({ state: this.#older, again: () => { void this.#loadOlder(); this.draw(); } })));
   }
 
   #moved() {
