@@ -3,7 +3,7 @@
 
 /** @type {Record<string, string>} */
 const MEANINGS = {
-  NOT_IN_MODEL: 'You are not, or no longer, in this chat. What you wrote is kept.',
+  NOT_IN_MODEL: 'You are not, or no longer, in this chat.',
   TOO_MANY_PENDING: 'Too many messages of this chat wait to be sent. What you wrote is kept: send it when some of them are gone.',
   TOO_MANY_LOADED: 'No more messages of this chat can be shown here.',
 };

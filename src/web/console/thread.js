@@ -2,6 +2,7 @@
 // @ts-check
 import { fill, h, iconButton, say } from './dom.js';
 import { Composer, takeDrops } from './composer.js';
+import { keptDraft } from './drafts.js';
 import { explain } from './notices.js';
 import { chatName } from './people.js';
 import { plainly } from './refusals.js';
@@ -33,11 +34,13 @@ export class ThreadPanel {
     });
     this.instead = h('div.instead', { hidden: true });
     this.foot = h('div.chat-foot', null, this.composer.element);
+    /** Instead of it, where one cannot write any more. */
+    this.kept = h('div.chat-foot', { hidden: true });
     this.element = h('section.panel-body', { 'aria-label': 'Thread' },
       h('header.bar', null, iconButton('back', 'Back to the chat', { class: 'back', onclick: () => app.closePanel() }),
-        h('div.names', null, h('h2', null, 'Thread'), this.where), h('span.gap'),
+        h('div.names', null, h('h2', { tabindex: '-1' }, 'Thread'), this.where), h('span.gap'),
         iconButton('close', 'Close thread', { class: 'shut', onclick: () => app.closePanel() })),
-      this.instead, this.list.element, this.foot);
+      this.instead, this.list.element, this.foot, this.kept);
     takeDrops(this.element, () => (this.#thread ? this.composer : null));
   }
 
@@ -114,7 +117,12 @@ export class ThreadPanel {
   /** One writes where there is a thread, in a chat that one is in. @param {boolean} may */
   #drawFoot(may) {
     const view = this.app.store.chats.get(this.#chat);
-    this.foot.hidden = !may || !view || Boolean(view.chat.tm_delete);
+    const [wrote, shut] = [this.foot.contains(document.activeElement), !may || !view || Boolean(view.chat.tm_delete)];
+    const text = shut ? this.app.drafts.of(`${this.#chat}/${this.#id}`) : '';
+    this.foot.hidden = shut;
+    this.kept.hidden = !text;
+    if (this.kept.querySelector('textarea')?.value !== text) fill(this.kept, keptDraft(text));
+    if (wrote && shut) this.element.querySelector('h2')?.focus();
   }
 
   draw() {

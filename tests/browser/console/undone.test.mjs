@@ -115,12 +115,14 @@ stage.scene("who is taken out of a chat while a message goes gets its text back,
   const release = await hold(desk);
   await desk.say("on its way");
   await desk.message("on its way").waitFor();
+  await desk.panel.getByRole("textbox", { name: "Reply" }).fill("half a reply");
   await takeOut(chat);
   await desk.page.getByText("You are no longer in this chat").waitFor();
-  assert.equal(await desk.panel.getByRole("textbox").count(), 0, "nothing to write a reply in");
+  assert.equal(await desk.panel.getByRole("textbox", { name: "Reply" }).count(), 0, "nothing to write a reply in");
+  assert.equal(await desk.panel.getByRole("textbox", { name: "You had written" }).inputValue(), "half a reply");
   release();
   await desk.page.getByText(/^A message was not sent: you are no longer/).waitFor();
-  assert.equal(await desk.page.getByRole("textbox", { name: "You had written" }).inputValue(), "on its way");
+  assert.equal(await desk.chat.getByRole("textbox", { name: "You had written" }).inputValue(), "on its way");
   await ask("POST", `talk_chats/${chat.id}/participants`, owners(ada)[0]);
   await desk.composer.waitFor();
   assert.equal(await desk.composer.inputValue(), "on its way");
@@ -137,6 +139,6 @@ stage.scene("who writes in a chat as it is deleted is told, and keeps the text i
   await desk.composer.fill("half a sentence");
   await ask("DELETE", `talk_chats/${chat.id}`);
   await desk.chat.getByRole("status").getByText("This chat was deleted").waitFor();
-  assert.equal(await desk.page.getByRole("textbox", { name: "You had written" }).inputValue(), "half a sentence");
+  assert.equal(await desk.chat.getByRole("textbox", { name: "You had written" }).inputValue(), "half a sentence");
   assert.equal(await desk.page.evaluate(() => document.activeElement?.tagName), "H1");
 });
