@@ -95,6 +95,12 @@ stage.scene("older replies that cannot be read are not asked for again and again
     await scroller.evaluate((element) => { element.scrollTop = 0; });
     await again.waitFor();
   }
+  // The arrow keys come by the head of the list, and go on.
+  await desk.message("the root", desk.panel).first().focus();
+  for (const _ of [1, 2, 3]) await desk.page.keyboard.press("ArrowDown");
+  assert.match(await desk.page.evaluate(() => document.activeElement?.textContent ?? ""), /reply \d+\./);
+  for (const _ of [1, 2, 3]) await desk.page.keyboard.press("ArrowUp");
+  assert.match(await desk.page.evaluate(() => document.activeElement?.textContent ?? ""), /the root/);
   assert.equal(asked, 1);
   await desk.page.unroute(older);
   await again.click();
@@ -141,4 +147,25 @@ stage.scene("who writes in a chat as it is deleted is told, and keeps the text i
   await desk.chat.getByRole("status").getByText("This chat was deleted").waitFor();
   assert.equal(await desk.chat.getByRole("textbox", { name: "You had written" }).inputValue(), "half a sentence");
   assert.equal(await desk.page.evaluate(() => document.activeElement?.tagName), "H1");
+});
+
+stage.scene("files for a chat that one was taken out of are deleted, and a thread in it opens once one is back", async () => {
+  const [ada] = stage.people;
+  const chat = await group("Tray");
+  const root = await ask("POST", "talk_messages", { chat_id: chat.id, type: "normal", text: "the root" });
+  const desk = await stage.seat(ada);
+  await desk.open("Tray");
+  let deleted = 0;
+  desk.page.on("request", (request) => { if (request.method() === "DELETE") deleted += 1; });
+  await desk.chat.locator("input[type=file]").setInputFiles([{ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") }]);
+  await desk.page.getByRole("button", { name: "Remove a.txt" }).waitFor();
+  await takeOut(chat);
+  await eventually("the file is deleted", () => deleted === 1);
+  await desk.page.goto(`${stage.hub.url}/#/${chat.id}/thread/${root.id}`);
+  await desk.panel.getByText("You are not, or no longer, in this chat.").waitFor();
+  assert.equal(await desk.panel.getByRole("textbox").count(), 0, "nothing to write a reply in");
+  await ask("POST", `talk_chats/${chat.id}/participants`, owners(ada)[0]);
+  await desk.message("the root", desk.panel).waitFor();
+  await desk.reply("back again");
+  await desk.sees("back again", desk.panel);
 });
