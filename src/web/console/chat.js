@@ -4,6 +4,7 @@
 import { fill, h, icon, iconButton, say } from './dom.js';
 import { Composer, takeDrops } from './composer.js';
 import { chatMenu } from './details.js';
+import { keptDraft } from './drafts.js';
 import { announce, explain } from './notices.js';
 import { STATUSES, chatAvatar, chatName, kindAvatar, kindName, otherOf, statusOf } from './people.js';
 import { Search } from './search.js';
@@ -50,6 +51,9 @@ export class ChatPane {
     this.search = new Search(app, this.list, { rows: () => this.view?.rows ?? [], older: () => this.loadOlder(), whole: () => this.view?.reachesBeginning ?? true, back: () => this.composer.focus() });
     this.foot = h('div.chat-foot', null, this.composer.element);
     this.instead = h('div.instead', { hidden: true });
+    app.drafts.subscribe((place) => {
+      if (place === this.#id && !this.view && this.instead.querySelector('.is-out')) this.#out();
+    });
     this.element = h('main.chat', { 'aria-label': 'Chat' }, this.head, banner, this.search.element, this.list.element, this.instead, this.foot);
     takeDrops(this.element, () => (this.#writable() ? this.composer : null));
     const { signal } = app;
@@ -126,7 +130,8 @@ export class ChatPane {
   }
 
   #out() {
-    fill(this.instead, h('div.nothing', { role: 'status' }, icon('leave'), h('strong', null, 'You are no longer in this chat'), h('span', null, 'Somebody who is in it can add you again.')));
+    fill(this.instead, h('div.nothing.is-out', { role: 'status' }, icon('leave'), h('strong', null, 'You are no longer in this chat'), h('span', null, 'Somebody who is in it can add you again.')),
+      keptDraft(this.app.drafts.of(this.#id)));
   }
 
   #writable() { return Boolean(this.view && !this.view.chat.tm_delete); }
@@ -171,10 +176,19 @@ export class ChatPane {
     this.#drawHeadBar(view);
     const name = chatName(app.store, view);
     this.list.setLabel(`Messages in ${name}`);
-    if (view.chat.tm_delete) fill(this.foot, h('p.closed', null, 'This chat was deleted. It can still be read.'));
+    if (view.chat.tm_delete) this.#close(view);
     else if (!this.composer.element.isConnected || this.composer.element.parentElement !== this.foot) fill(this.foot, this.composer.element);
     this.composer.show(view.id, '', `Message ${view.chat.type === 'talk' ? '#' : ''}${name}`);
     this.drawRows();
+  }
+
+  /** Nobody writes in a deleted chat; who was just doing so is told, and keeps the text in sight. @param {ChatView} view */
+  #close(view) {
+    if (this.foot.dataset.closed === view.id && this.foot.querySelector('.closed')) return;
+    const wrote = this.foot.contains(document.activeElement);
+    this.foot.dataset.closed = view.id;
+    fill(this.foot, h('p.closed', { role: 'status' }, 'This chat was deleted. It can still be read.'), keptDraft(this.app.drafts.of(view.id)));
+    if (wrote) this.head.querySelector('h1')?.focus();
   }
 
   /** @param {ChatView} view */

@@ -4,6 +4,7 @@
 import { fill, h, icon, iconButton, say } from './dom.js';
 import { Completion } from './completion.js';
 import { announce } from './notices.js';
+import { plainly } from './refusals.js';
 import { openPicker } from './picker.js';
 import { Tray } from './uploads.js';
 
@@ -16,6 +17,7 @@ const touch = matchMedia('(pointer: coarse)');
 
 export class Composer {
   #place = '';
+  #typing = false;
   /** @type {Map<string, Tray>} */ #trays = new Map();
   /** Places whose message goes as soon as its files are there. @type {Set<string>} */ #waiting = new Set();
 
@@ -47,6 +49,9 @@ export class Composer {
       this.completion.element, this.trayPlace, this.input,
       h('div.composer-foot', null, iconButton('clip', 'Attach files', { onclick: () => this.files.click() }), smile, this.files,
         h('span.gap'), this.note, this.sendButton));
+    app.drafts.subscribe((place) => { if (place === this.#place) this.#elsewhere(); });
+    const stop = app.store.subscribe(({ list }) => { if (list) this.#letGo(); });
+    app.signal.addEventListener('abort', stop);
     this.element.addEventListener('pointerdown', (event) => {
       if (event.target === this.element) { event.preventDefault(); this.focus(); }
     });
@@ -64,6 +69,22 @@ export class Composer {
     fill(this.trayPlace, this.#tray(place).element);
     this.#grow();
     this.#update();
+  }
+
+  /** The draft was written on or sent in another tab, or got back what could not be sent. */
+  #elsewhere() {
+    const now = this.app.drafts.of(this.#place);
+    if (this.#typing || now === this.input.value) return;
+    this.input.value = now;
+    this.#grow();
+    this.#update();
+  }
+
+  /** Files for a chat that one is no longer in cannot be sent. */
+  #letGo() {
+    const { chats, me } = this.app.store;
+    if (!me) return;
+    for (const [place, tray] of this.#trays) if (tray.uploads.length > 0 && !chats.has(place.split('/')[0])) tray.abandon();
   }
 
   /** @param {string} place */
@@ -107,7 +128,9 @@ export class Composer {
   }
 
   #typed() {
+    this.#typing = true;
     this.app.drafts.keep(this.#place, this.input.value);
+    this.#typing = false;
     this.#grow();
     this.#update();
     this.completion.look();
@@ -167,17 +190,28 @@ export class Composer {
   /** @param {string} place @param {string} chat @param {string} parent @param {string} written */
   #go(place, chat, parent, written) {
     const text = written.trim();
-    const medias = this.#trays.get(place)?.take() ?? [];
+    const tray = this.#trays.get(place);
+    const medias = tray?.medias ?? [];
     if (!text && medias.length === 0) return;
+    let sent;
+    try {
+      sent = this.app.store.send(chat, { text, medias, ...(parent ? { parent } : {}) });
+    } catch (error) {
+      // Text and files stay where they are.
+      this.app.failed(plainly(error));
+      return;
+    }
+    tray?.empty();
     this.app.drafts.keep(place, '');
+    // At once: another tab that shows the same draft must not send it too.
+    this.app.drafts.write();
     if (place === this.#place) {
       this.input.value = '';
       this.#grow();
       this.#update();
     }
-    const { key, settled } = this.app.store.send(chat, { text, medias, ...(parent ? { parent } : {}) });
-    settled.catch(() => announce('A message was not sent'));
-    if (place === this.#place) this.parts.sent(key);
+    sent.settled.catch(() => announce('A message was not sent'));
+    if (place === this.#place) this.parts.sent(sent.key);
   }
 }
 

@@ -16,6 +16,7 @@ import { Sidebar } from './sidebar.js';
 import { openSwitcher } from './switcher.js';
 import { ThreadPanel } from './thread.js';
 import { eachDay } from './times.js';
+import { Unsettled } from './unsettled.js';
 
 /** @typedef {import('./app.js').App} App */
 
@@ -55,6 +56,7 @@ export class Frame {
       lastReply: (chat, message) => (chat === this.chat.id ? this.chat.lastReply(message) : null),
       need: (chat) => this.#need(chat),
     };
+    this.unsettled = new Unsettled(this.app);
     const banner = new Banner(talk.live);
     this.chat = new ChatPane(this.app, { banner: banner.element });
     this.thread = new ThreadPanel(this.app);
@@ -66,8 +68,8 @@ export class Frame {
     this.sidebar.element.prepend(skip);
     this.element = h('div.frame', null, this.sidebar.element, this.chat.element, this.panel);
     this.#ends.push(() => banner.close(), talk.store.subscribe((changes) => this.#changed(changes)), this.#keys());
-    addEventListener('beforeunload', (event) => { if (this.#unsent().length > 0) event.preventDefault(); }, { signal: this.#life.signal });
-    addEventListener('pagehide', ({ persisted }) => { if (!persisted) this.#keepUnsent(); }, { signal: this.#life.signal });
+    addEventListener('beforeunload', (event) => { if (this.unsettled.all().length > 0) event.preventDefault(); }, { signal: this.#life.signal });
+    addEventListener('pagehide', ({ persisted }) => { if (!persisted) this.unsettled.keepAll(); }, { signal: this.#life.signal });
     addEventListener('hashchange', () => this.#moved(), { signal: this.#life.signal });
     eachDay(() => { this.sidebar.redraw(); this.chat.redraw(); this.thread.redraw(); }, this.#life.signal);
   }
@@ -85,7 +87,7 @@ export class Frame {
   }
 
   close() {
-    this.#keepUnsent();
+    this.unsettled.keepAll();
     this.#life.abort();
     for (const end of this.#ends) end();
     this.thread.close();
@@ -93,24 +95,10 @@ export class Frame {
     this.thread.list.close();
   }
 
-  /** What was written and is not with the hub. */
-  #unsent() {
-    return [...this.app.store.chats.values()].flatMap(({ rows }) => rows.filter(({ state }) => state !== 'sent'));
-  }
-
-  /** What the page could not send before its end is begun again, by whoever comes back. */
-  #keepUnsent() {
-    const { drafts } = this.app;
-    for (const { message } of this.#unsent().reverse()) {
-      const place = message.parent_id ? `${message.chat_id}/${message.parent_id}` : message.chat_id;
-      drafts.keep(place, [message.text, drafts.of(place)].filter(Boolean).join('\n'));
-    }
-    drafts.write();
-  }
-
   /** @param {import('/client/index.js').Changes} changes */
   #changed(changes) {
     const renamed = this.#renamed(changes.agents);
+    this.unsettled.changed(changes);
     this.sidebar.changed(changes);
     this.chat.changed(changes, renamed);
     if (this.#place.panel === 'thread') this.thread.changed(changes, renamed);

@@ -2,8 +2,10 @@
 // @ts-check
 import { fill, h, iconButton, say } from './dom.js';
 import { Composer, takeDrops } from './composer.js';
-import { announce, explain } from './notices.js';
+import { keptDraft } from './drafts.js';
+import { explain } from './notices.js';
 import { chatName } from './people.js';
+import { plainly } from './refusals.js';
 import { MessageList, itemsOf, listHead } from './timeline.js';
 
 /** @typedef {import('./app.js').App} App */
@@ -14,8 +16,10 @@ export class ThreadPanel {
   /** @type {AbortController | null} */ #opening = null;
   #id = '';
   #chat = '';
-  #older = false;
-  #headRow = {};
+  /** As it was when the thread was opened: a chat that one is in again is another. @type {import('/client/index.js').ChatView | null} */
+  #view = null;
+  /** @type {'more' | 'loading' | 'failed'} */ #older = 'more';
+  #headRow = { state: '' };
 
   /** @param {App} app */
   constructor(app) {
@@ -30,11 +34,13 @@ export class ThreadPanel {
     });
     this.instead = h('div.instead', { hidden: true });
     this.foot = h('div.chat-foot', null, this.composer.element);
+    /** Instead of it, where one cannot write any more. */
+    this.kept = h('div.chat-foot', { hidden: true });
     this.element = h('section.panel-body', { 'aria-label': 'Thread' },
       h('header.bar', null, iconButton('back', 'Back to the chat', { class: 'back', onclick: () => app.closePanel() }),
-        h('div.names', null, h('h2', null, 'Thread'), this.where), h('span.gap'),
+        h('div.names', null, h('h2', { tabindex: '-1' }, 'Thread'), this.where), h('span.gap'),
         iconButton('close', 'Close thread', { class: 'shut', onclick: () => app.closePanel() })),
-      this.instead, this.list.element, this.foot);
+      this.instead, this.list.element, this.foot, this.kept);
     takeDrops(this.element, () => (this.#thread ? this.composer : null));
   }
 
@@ -58,38 +64,65 @@ export class ThreadPanel {
 
   async #open() {
     const [chat, id] = [this.#chat, this.#id];
-    this.#opening = new AbortController();
+    const opening = new AbortController();
+    this.#opening = opening;
+    this.#view = this.app.store.chats.get(chat) ?? null;
     this.instead.hidden = false;
     this.list.element.hidden = true;
+    // While it is read one can begin to write: keys must not get lost on the way.
+    this.#drawFoot(Boolean(this.#view));
     fill(this.instead, h('span.spinner'));
     try {
-      const thread = await this.app.store.openThread(id, chat, { signal: this.#opening.signal });
-      if (this.#id !== id) return thread.close();
+      const thread = await this.app.store.openThread(id, chat, { signal: opening.signal });
+      if (this.#opening !== opening) return thread.close();
       this.#thread = thread;
       this.instead.hidden = true;
       this.list.element.hidden = false;
       this.draw();
       this.list.list.toEnd();
     } catch (error) {
-      if (this.#id !== id || /** @type {any} */ (error)?.name === 'AbortError') return;
-      fill(this.instead, h('div.nothing', null, h('strong', null, 'This thread cannot be shown'), h('span', null, explain(error)),
+      if (this.#opening !== opening || opening.signal.aborted) return;
+      this.#drawFoot(false);
+      fill(this.instead, h('div.nothing', null, h('strong', null, 'This thread cannot be shown'), h('span', null, explain(plainly(error))),
         h('button.button', { type: 'button', onclick: () => void this.#open() }, 'Try again')));
     }
   }
 
   close() {
+    this.#end();
+    this.#id = '';
+  }
+
+  #end() {
     this.#opening?.abort();
+    this.#opening = null;
     this.#thread?.close();
     this.#thread = null;
-    this.#id = '';
-    this.#older = false;
+    this.#older = 'more';
   }
 
   /** @param {import('/client/index.js').Changes} changes @param {boolean} renamed */
   changed(changes, renamed) {
-    if (!this.#thread) return;
+    const view = this.app.store.chats.get(this.#chat);
+    if (this.#id && view && view !== this.#view) {
+      this.#end();
+      void this.#open();
+      return;
+    }
+    if (!this.#thread) return this.#drawFoot(!this.foot.hidden);
     if (renamed) this.list.redraw();
-    if (changes.threads.has(this.#id) || renamed || changes.chats.has(this.#chat)) this.draw();
+    if (changes.threads.has(this.#id) || renamed || changes.chats.has(this.#chat) || changes.list) this.draw();
+  }
+
+  /** One writes where there is a thread, in a chat that one is in. @param {boolean} may */
+  #drawFoot(may) {
+    const view = this.app.store.chats.get(this.#chat);
+    const [wrote, shut] = [this.foot.contains(document.activeElement), !may || !view || Boolean(view.chat.tm_delete)];
+    const text = shut ? this.app.drafts.of(`${this.#chat}/${this.#id}`) : '';
+    this.foot.hidden = shut;
+    this.kept.hidden = !text;
+    if (this.kept.querySelector('textarea')?.value !== text) fill(this.kept, keptDraft(text));
+    if (wrote && shut) this.element.querySelector('h2')?.focus();
   }
 
   draw() {
@@ -97,24 +130,37 @@ export class ThreadPanel {
     if (!thread) return;
     const view = this.app.store.chats.get(this.#chat);
     say(this.where, view ? chatName(this.app.store, view) : '');
-    this.foot.hidden = !view || Boolean(view.chat.tm_delete);
+    this.#drawFoot(true);
     const rows = thread.root ? [thread.root, ...thread.rows] : [...thread.rows];
     const items = itemsOf(rows, { thread: true, unreadAfter: Infinity, version: this.list.version, me: '', root: this.#id });
-    if (!thread.reachesBeginning) this.#headRow = { older: this.#older };
+    if (this.#headRow.state !== this.#older) this.#headRow = { state: this.#older };
     this.list.list.setItems(thread.reachesBeginning ? items
       : [...items.slice(0, thread.root ? 1 : 0), { key: 'head', row: this.#headRow, flags: 0, guess: 50 }, ...items.slice(thread.root ? 1 : 0)]);
     this.list.setNews(0);
   }
 
   #drawHead() {
-    return listHead({ state: 'more', again: () => this.#moved() });
+    // Arrow keys come by here as by a message.
+    return h('div', null, h('div', { 'data-row': 'head', tabindex: '-1' }, listHead({ state: this.#older, again: () => { void this.#loadOlder(); this.draw(); } })));
   }
 
   #moved() {
     const thread = this.#thread;
-    if (!thread || thread.reachesBeginning || this.#older || this.list.scroller.scrollTop > 600) return;
-    this.#older = true;
-    thread.loadOlder().catch((error) => announce(explain(error))).finally(() => { this.#older = false; this.draw(); });
+    if (thread && !thread.reachesBeginning && this.#older === 'more' && this.list.scroller.scrollTop <= 600) void this.#loadOlder();
+  }
+
+  async #loadOlder() {
+    const thread = this.#thread;
+    if (!thread || this.#older === 'loading') return;
+    this.#older = 'loading';
+    /** @type {'more' | 'failed'} */ let after = 'failed';
+    try {
+      // What brought nothing would bring nothing again, at once.
+      if (await thread.loadOlder() > 0 || thread.reachesBeginning) after = 'more';
+    } catch { /* The head of the list says so. */ }
+    if (this.#thread !== thread) return;
+    this.#older = after;
+    this.draw();
   }
 
   redraw() {

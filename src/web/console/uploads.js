@@ -124,13 +124,24 @@ export class Tray {
     this.app.calls.deleteFile(upload.id).catch(() => { /* It is attached nowhere; nobody sees it. */ });
   }
 
-  /** Takes the files for a message: the tray is empty then. */
-  take() {
-    const medias = this.uploads.map(({ id, name }) => ({ type: 'file', file_id: id, name }));
+  /** The files as a message carries them. */
+  get medias() { return this.uploads.map(({ id, name }) => ({ type: 'file', file_id: id, name })); }
+
+  /** A message carries them now: the tray is empty. */
+  empty() {
     this.uploads = [];
     fill(this.element);
     this.#told();
-    return medias;
+  }
+
+  /** They will never be sent: what is under way ends, what arrived is deleted. */
+  abandon() {
+    const all = this.uploads;
+    this.empty();
+    for (const upload of all) {
+      if (upload.state === 'going') upload.cancel.abort();
+      if (upload.state === 'done') this.#forget(upload);
+    }
   }
 
   #told() {
