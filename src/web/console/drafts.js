@@ -9,6 +9,7 @@ export class Drafts {
   /** @type {Map<string, string>} */ #texts = new Map();
   /** @type {Set<(place: string) => void>} */ #listeners = new Set();
   #key;
+  #forgotten = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
   /** @param {string} agent @param {AbortSignal} signal */
@@ -55,10 +56,21 @@ export class Drafts {
   /** Writes down what is known now, where a reload finds it. */
   write() {
     clearTimeout(this.#timer);
+    if (this.#forgotten) return;
     try {
       if (this.#texts.size > 0) localStorage.setItem(this.#key, JSON.stringify([...this.#texts]));
       else localStorage.removeItem(this.#key);
     } catch { /* Kept in this tab only. */ }
+  }
+
+  /** Nothing of it is kept in this browser any more, from here on. */
+  forget() {
+    clearTimeout(this.#timer);
+    this.#forgotten = true;
+    this.#texts.clear();
+    try {
+      localStorage.removeItem(this.#key);
+    } catch { /* Then nothing was kept. */ }
   }
 
   /** @param {string} place */
