@@ -37,6 +37,7 @@ const PERSON = 'talk.person';
 const UNTOLD = 'talk.sign-out-untold';
 /** Milliseconds that telling it may take. */
 const TELL_MS = 5000;
+const ELSEWHERE = 'You signed out in another tab.';
 
 const place = /** @type {HTMLElement} */ (document.getElementById('app'));
 const tabs = new BroadcastChannel('talk');
@@ -79,7 +80,7 @@ async function begin() {
 /** What another tab did. @param {{ signedOut?: string, signedIn?: string }} news */
 function heard({ signedOut: left, signedIn: came }) {
   const own = talk?.me?.id;
-  if (left && left === own) ended('You signed out in another tab.', { forget: true });
+  if (left && left === own) ended(ELSEWHERE, { forget: true });
   // The cookie is another's by now; in a demo every tab has its own person.
   else if (came && own && came !== own && !demo) ended('Somebody else signed in in another tab.', { cookie: 'theirs' });
   // Nothing is left to be told: that sign-in took the place of the one before.
@@ -160,8 +161,11 @@ async function show(mine) {
   frame = new Frame(mine, { hubName, signOut: () => signOut() });
   fill(place, frame.element);
   frame.begin();
-  mine.live.subscribe(({ state }) => {
-    if (state === 'signed-out' && mine === talk) ended('Your sign-in ended. Sign in again to go on; what you wrote is kept.');
+  mine.live.subscribe(({ state, reason }) => {
+    if (state !== 'signed-out' || mine !== talk) return;
+    // Its tabs tell each other also below the console.
+    if (reason === 'signed out') ended(ELSEWHERE, { forget: true });
+    else ended('Your sign-in ended. Sign in again to go on; what you wrote is kept.');
   });
 }
 
