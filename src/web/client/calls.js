@@ -1,6 +1,7 @@
 // Every call of the hub, one function each, named as in /openapi.json.
 // @ts-check
 
+import { TalkError } from "./error.js";
 import { randomId } from "./http.js";
 import { download, upload } from "./transfer.js";
 
@@ -9,6 +10,8 @@ import { download, upload } from "./transfer.js";
 /** @import { Settled } from "./options.js" */
 
 const BASE = "/v1.0/service_agents";
+/** Rows of a page at most, whatever is asked for; the hub's bound. */
+const PAGE_MOST = 100;
 
 /**
  * @param {Http} http
@@ -60,8 +63,15 @@ export function calls(http, options) {
     joinChat: (chat, how) => make(`${BASE}/talk_chats/${id(chat)}/join`, undefined, how),
     listParticipants: (chat, how) => get(`${BASE}/talk_chats/${id(chat)}/participants`, how),
     addParticipant: (chat, body, how) => make(`${BASE}/talk_chats/${id(chat)}/participants`, body, how),
-    removeParticipant: (chat, participant, how) =>
-      remove(`${BASE}/talk_chats/${id(chat)}/participants/${id(participant)}`, how),
+    removeParticipant: async (chat, participant, how = {}) => {
+      let lost = false;
+      const path = `${BASE}/talk_chats/${id(chat)}/participants/${id(participant)}`;
+      return ask({ method: "DELETE", path, signal: how.signal, onLost: () => void (lost = true) }).catch((error) => {
+        // The try whose answer was lost has done it.
+        if (lost && error instanceof TalkError && error.reason === "PARTICIPANT_NOT_FOUND") return null;
+        throw error;
+      });
+    },
 
     listMessages: (page) => list(`${BASE}/talk_messages`, page),
     createMessage: (body, how) => make(`${BASE}/talk_messages`, body, how),
@@ -83,7 +93,7 @@ export function calls(http, options) {
     uploadFile: (file, how) => upload(http, options, `${BASE}/files`, file, how),
     getFile: (file, how) => get(`${BASE}/files/${id(file)}`, how),
     deleteFile: (file, how) => remove(`${BASE}/files/${id(file)}`, how),
-    downloadFile: (file, how) => download(http, `${BASE}/files/${id(file)}/file`, how),
+    downloadFile: (file, how) => download(http, options, `${BASE}/files/${id(file)}/file`, how),
 
     listAccesskeys: (page) => list("/v1.0/accesskeys", page),
     createAccesskey: (body, how) => once("/v1.0/accesskeys", body, how),
@@ -124,7 +134,7 @@ export async function* every(list, page) {
     const { result, next_page_token: next } = await list(asked);
     yield* result;
     // Fewer than were asked for: there are no more, and nothing need be asked.
-    if (next === "" || result.length < (page?.page_size ?? 100)) return;
+    if (next === "" || result.length < Math.min(page?.page_size ?? PAGE_MOST, PAGE_MOST)) return;
     token = next;
   }
 }

@@ -129,7 +129,15 @@ export function call(listener, value) {
 
 /** @param {() => void} task */
 function atNextFrame(task) {
+  const { document } = globalThis;
   // A page that is not seen has no frames.
-  if (globalThis.document?.visibilityState === "visible") requestAnimationFrame(task);
-  else setTimeout(task, 0);
+  if (document?.visibilityState !== "visible") return void setTimeout(task, 0);
+  // And one that is hidden before its next frame has none either.
+  const now = () => {
+    cancelAnimationFrame(frame);
+    document.removeEventListener("visibilitychange", now);
+    task();
+  };
+  const frame = requestAnimationFrame(now);
+  document.addEventListener("visibilitychange", now);
 }

@@ -43,7 +43,7 @@ export class ChatModel {
   /**
    * @param {Chat} chat
    * @param {string} me
-   * @param {{ onNews: () => void, logMost: number }} how
+   * @param {{ onNews: () => void, onQueued?: () => void, logMost: number }} how
    */
   constructor(chat, me, how) {
     this.id = chat.id;
@@ -75,7 +75,7 @@ export class ChatModel {
     this.log = [];
     this.logMost = how.logMost;
     this.news = new News(how.onNews);
-    this.outgoing = new Outgoing(this);
+    this.outgoing = new Outgoing(this, how.onQueued);
     /** @type {Row[] | null} */
     this.shown = null;
   }
@@ -276,6 +276,7 @@ export class ChatModel {
     if (answer.placed) this.#place(added, answer.reachesBeginning === true);
     // Chats and messages of the answer may be older than what came meanwhile.
     for (const event of this.log) if (event.seq > read.lo) this.#fold(event);
+    if (answer.fresh) this.outgoing.keepOnly(this.records);
     return true;
   }
 

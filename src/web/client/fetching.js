@@ -6,7 +6,7 @@
 // @ts-check
 
 import { TalkError, asTalkError, closed, impossible } from "./error.js";
-import { Turns, anyOf, pause, wait } from "./pace.js";
+import { Turns, pause, wait } from "./pace.js";
 
 /** @import { Calls, Message } from "./index.js" */
 /** @import { Answer } from "./chat-model.js" */
@@ -51,7 +51,7 @@ export class Fetching {
       .run(() => this.#fetch(entry))
       .finally(() => {
         entry.fetch = null;
-        entry.fetching = false;
+        entry.reading = false;
         entry.model.news.facts();
       });
     return entry.fetch;
@@ -64,12 +64,13 @@ export class Fetching {
 
   /** @param {Entry} entry */
   async #fetch(entry) {
-    entry.fetching = true;
+    entry.reading = true;
     entry.model.news.facts();
     try {
-      for (let attempt = 1; entry.stale && !entry.gone; attempt += 1) {
+      for (let attempt = 1; entry.behind && !entry.gone; attempt += 1) {
         if (attempt > ATTEMPTS) throw impossible("CHANGES_TOO_FAST", "the chat changes faster than it can be read");
-        await this.#newest(entry);
+        if (entry.stale) await this.#newest(entry);
+        await this.#threads(entry);
       }
       if (entry.gone) throw closed();
       entry.failures = 0;
@@ -95,25 +96,40 @@ export class Fetching {
       if (!merged) return;
       entry.stale = false;
       entry.ready = true;
+      // Deleted while nobody listened, it goes as it would have gone then.
+      if (entry.chat.tm_delete !== "" && entry.users === 0) return this.shelf.drop(entry.id);
       this.shelf.show(entry);
       model.news.facts();
     });
-    for (const thread of model.threads.values()) if (thread.stale) await this.thread(entry, thread);
-    await this.#settleOrphans(entry);
+    if (!entry.gone) await this.#settleOrphans(entry);
+  }
+
+  /** The open threads of a chat that was read anew. @param {Entry} entry */
+  async #threads(entry) {
+    for (const thread of [...entry.model.threads.values()]) {
+      if (!thread.stale || entry.stale || entry.gone) continue;
+      await this.thread(entry, thread).catch((error) => {
+        if (!(error instanceof TalkError) || error.reason !== "TALK_MESSAGE_NOT_FOUND") throw error;
+        // Its root was lost with the history that it was in; the chat goes on.
+        thread.place([], true, true);
+      });
+    }
   }
 
   /**
    * Asks, looks how far the chat had come by then, and merges.
    * @param {Entry} entry
-   * @param {() => Promise<Omit<Answer, "hi">>} ask
+   * @param {() => Promise<Omit<Answer, "hi"> & { joins?: () => boolean }>} ask `joins`: whether, by the
+   * time of merging, the rows still join on to those that are there
    * @param {(answer: Answer) => void} [merged]
    */
   async #read(entry, ask, merged) {
     const { model } = entry;
     const read = model.beginRead();
     try {
-      const answer = await ask();
+      const { joins, ...answer } = await ask();
       const chat = await this.calls.getChat(entry.id);
+      if (joins && !joins()) return false;
       const taken = { ...answer, chat, hi: chat.seq };
       if (entry.gone || !model.merge(read, taken)) return false;
       merged?.(taken);
@@ -126,7 +142,7 @@ export class Fetching {
 
   /** Tries again at once what failed and is to be had: the hub is back. */
   again() {
-    for (const entry of this.shelf.entries.values()) if (entry.stale && entry.failures > 0) this.fetchSoon(entry);
+    for (const entry of this.shelf.entries.values()) if (entry.behind && entry.failures > 0) this.fetchSoon(entry);
   }
 
   /** The members only: what a direct chat is called by. @param {Entry} entry */
@@ -137,7 +153,7 @@ export class Fetching {
 
   /** @param {Entry} entry @param {TalkError} error */
   #failed(entry, error) {
-    if (error.http === 403 || error.http === 404) {
+    if (error.status === "PERMISSION_DENIED" || error.reason === "CHAT_NOT_FOUND") {
       this.shelf.drop(entry.id);
       return;
     }
@@ -147,7 +163,7 @@ export class Fetching {
     const { firstMs, mostMs } = this.shelf.options.live;
     const ended = this.http.ended;
     wait(pause(entry.failures, firstMs, mostMs), ended).then(
-      () => entry.stale && !entry.gone && this.fetchSoon(entry),
+      () => entry.behind && !entry.gone && this.fetchSoon(entry),
       () => {},
     );
   }
@@ -170,10 +186,10 @@ export class Fetching {
     const done = await this.#read(entry, async () => {
       const asked = { chat_id: entry.id, page_token: oldest.tm_create, page_size: PAGE_MOST, signal };
       const page = await this.calls.listMessages(asked);
-      // Meanwhile let go of, what comes would not join on to the rest.
-      const joins = model.timeline[0]?.message.id === oldest.id;
-      count = joins ? page.result.length : 0;
-      return { rows: joins ? page.result : [], placed: joins, reachesBeginning: joins && page.result.length < PAGE_MOST };
+      count = page.result.length;
+      // Let go of or read anew meanwhile, the rest is not what this page comes before.
+      const joins = () => model.timeline[0]?.message.id === oldest.id;
+      return { rows: page.result, placed: true, reachesBeginning: count < PAGE_MOST, joins };
     });
     return done ? count : 0;
   }
@@ -199,7 +215,8 @@ export class Fetching {
       ]);
       count = page.result.length;
       whole = count < PAGE_MOST;
-      return { rows: [root, ...page.result] };
+      const joins = () => fresh || (!thread.stale && thread.replies[0]?.message.id === oldest?.id);
+      return { rows: [root, ...page.result], joins };
     };
     const done = await this.#read(entry, ask, ({ rows = [] }) => {
       const replies = rows.filter((one) => one.id !== thread.rootId).map((one) => model.records.get(one.id));
@@ -248,6 +265,8 @@ export class Fetching {
         (message) => ({ message, lost: false }),
         (error) => ({ message: null, lost: error instanceof TalkError && error.http === 404 }),
       );
+      // Its event lies before where the history goes on for us, and will not come.
+      if (message && message.seq <= entry.model.seq && one.settled) entry.model.outgoing.settle(one, message);
       if (!message && lost && one.settled) {
         one.settled = null;
         one.lost = true;
@@ -255,18 +274,4 @@ export class Fetching {
       }
     }
   }
-}
-
-/**
- * Waits for something that others wait for too: an aborted signal ends this wait only.
- * @template T
- * @param {Promise<T>} promise
- * @param {AbortSignal} [signal]
- * @returns {Promise<T>}
- */
-export async function unless(promise, signal) {
-  if (!signal) return promise;
-  const any = anyOf([signal]);
-  const aborted = new Promise((_, reject) => any.signal.addEventListener("abort", () => reject(signal.reason)));
-  return Promise.race([promise, /** @type {Promise<never>} */ (aborted)]).finally(any.end);
 }

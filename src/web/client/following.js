@@ -118,7 +118,7 @@ export class Following {
     if (!entry) return this.#arrived(id, from.seq, from.cursor);
     entry.model.rebase(from.seq, from.cursor);
     entry.stale = true;
-    // One that nobody looks at and that was not loaded before is read when somebody does.
+    // Also one that nobody looks at: what the list of chats says of it is to be true.
     this.fetching.fetchSoon(entry);
   }
 }

@@ -18,12 +18,15 @@ import { Ending, anyOf, pause, wait } from "./pace.js";
  * @property {string} path
  * @property {Record<string, string | number | undefined>} [query]
  * @property {unknown} [body] what becomes JSON
- * @property {BodyInit} [raw] or what is sent as it is
+ * @property {() => BodyInit} [raw] or what makes what is sent as it is: anew for each try
+ * @property {boolean} [once] what `raw` makes can be read only once
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  * @property {string | null} [key] the idempotency key; a POST without one is not repeated blindly
  * @property {boolean} [repeatable] whether doing it twice is the same as once
  * @property {boolean} [anonymous] goes without our credential, and is not renewed for
+ * @property {boolean} [cookieless] takes no cookie along, and lays none down
+ * @property {() => void} [onLost] is called when an answer was lost and another try follows
  * @property {number} [tries]
  * @property {number} [ms] for one try; 0: as long as it takes
  */
@@ -37,12 +40,19 @@ export class Http {
     this.node = Math.floor(Math.random() * options.urls.length);
     /** @type {Session | null} set once, right after this is made */
     this.session = null;
+    this.closed = false;
   }
 
   /** Ends what is under way. */
   end() {
     this.ended.abort(closed());
-    this.ended = new Ending();
+    if (!this.closed) this.ended = new Ending();
+  }
+
+  /** Ends what is under way, and whatever is asked from now on. */
+  close() {
+    this.closed = true;
+    this.end();
   }
 
   /** The node in use. */
@@ -89,12 +99,13 @@ export class Http {
       if (!(outcome instanceof TalkError)) return outcome;
       if (outcome.http === 401 && !call.anonymous && !renewed && this.session) {
         renewed = true;
-        if (await this.session.refused(token)) continue;
+        if ((await this.session.refused(token)) && !call.once) continue;
       }
       if (outcome.http === 0 || outcome.http >= 502) this.moveOn(url);
       const asked = (outcome.retryAfter ?? 0) * 1000;
       const ms = Math.max(asked * (1 + Math.random() / 4), pause(tries - 1, firstMs, mostMs));
       if (!mayRepeat(call, outcome) || tries >= most || Date.now() + ms > until) throw outcome;
+      if (outcome.http === 0 || outcome.http >= 500) call.onLost?.();
       const waiting = anyOf([call.signal, this.ended]);
       await wait(ms, waiting.signal).finally(waiting.end);
     }
@@ -111,6 +122,7 @@ export class Http {
    */
   async #try(call, url, token, requestId, read) {
     call.signal?.throwIfAborted();
+    if (this.ended.aborted) throw this.ended.reason;
     const limit = anyOf([call.signal, this.ended], call.ms ?? this.options.tryMs);
     /** @type {Record<string, string>} */
     const headers = { "X-Request-Id": requestId, ...call.headers };
@@ -121,10 +133,12 @@ export class Http {
       const response = await this.options.fetch(url + call.path + search(call.query), {
         method: call.method,
         headers,
-        body: call.body === undefined ? call.raw : JSON.stringify(call.body),
+        body: call.body === undefined ? call.raw?.() : JSON.stringify(call.body),
         signal: limit.signal,
         cache: "no-store",
-        credentials: "same-origin",
+        // The hub never sends a call elsewhere; who does is not to get the credential.
+        redirect: "error",
+        credentials: call.cookieless ? "omit" : "same-origin",
         // @ts-expect-error Node wants it for streams; browsers pass it over.
         duplex: "half",
       });

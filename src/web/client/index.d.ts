@@ -6,9 +6,10 @@
 //   await talk.store.open(chatId);                          // members and the newest messages
 //   talk.store.send(chatId, { text: "Hello" });             // is in the chat at once
 //
-// Promises: nothing is thrown that is not a TalkError (or the AbortError of your own signal); the
-// model is equal to the server's once `talk.live.state` is "live" and the chat is `ready`; whatever
-// is queued, kept or waited for has a bound in `Options`.
+// Promises: nothing is thrown that is not a TalkError (or the reason of your own signal, or what your
+// own `credentials` or stream throws); the model is equal to the server's while `talk.live.state` is
+// "live" and the chat is `ready` and not `fetching`; whatever is queued, kept or waited for has a bound,
+// in `Options` or in the code.
 
 import type { Aborting, Calls, ChatCreate, PageOf } from "./types-calls.js";
 import type { Agent, Chat, Media, Message, Page, Participant } from "./types-wire.js";
@@ -58,9 +59,9 @@ export interface Options {
   /** Where read marks are kept; default `localStorage` if there is one, else memory. */
   storage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
   keep?: {
-    /** Messages kept of a chat that is not open. Default 50. */
+    /** Messages kept of a chat that is not open, give or take a quarter. Default 50. */
     messages?: number;
-    /** Messages kept of a chat that is open. Default 20,000. */
+    /** Messages kept of a chat that is open, give or take a quarter. Default 20,000. */
     openMessages?: number;
     /** Chats whose newest messages are loaded before anybody opens them. Default 50. */
     preload?: number;
@@ -77,6 +78,8 @@ export interface Options {
   };
   /** Milliseconds that one try may take without an answer. Default 15,000. Not for files. */
   tryMs?: number;
+  /** Milliseconds in which not a byte of a file goes or comes, after which it is given up. Default 60,000. */
+  stallMs?: number;
   live?: {
     /** Milliseconds without any frame after which the link is asked for a sign of life. Default 20,000. */
     quietMs?: number;
@@ -101,7 +104,10 @@ export interface Options {
 /** One person's connection to one hub. */
 export class Talk {
   constructor(options?: Options);
-  /** With a token that you have, which is renewed when this hub signed it itself. Call `start()` next. */
+  /**
+   * With a token that you have. It is renewed when it bears the hub's mark for that (`auth_time`), and
+   * lays down no cookie. Call `start()` next.
+   */
   static withToken(token: string, options?: Options): Talk;
 
   /** Every call of the hub. */
@@ -122,9 +128,17 @@ export class Talk {
   resume(how?: Aborting): Promise<Agent | null>;
   /** Asks who the credential is, loads the list of chats and colleagues, and goes live. */
   start(how?: Aborting): Promise<Agent>;
-  /** Clears credential, cookie and model; the state becomes `signed-out`. Never rejects. */
-  signOut(): Promise<void>;
-  /** Ends everything of this object: connection, timers, listeners. The sign-in stays valid. */
+  /**
+   * Clears credential and model, here and in the other tabs of this sign-in; the state becomes
+   * `signed-out`. Never rejects. `false`: the hub could not be asked to clear the browser's cookie, so
+   * `resume()` may still find it; sign out again when the hub can be reached. A cookie that is another
+   * person's by now is left alone.
+   */
+  signOut(): Promise<boolean>;
+  /**
+   * Ends everything of this object for good: connection, timers, calls, of which those under way and all
+   * later ones reject with `CLOSED`. The sign-in stays valid, for another object.
+   */
   close(): void;
 }
 
@@ -132,8 +146,8 @@ export class Talk {
 
 /**
  * - `offline`: not started, or stopped, or the device says that it has no network
- * - `connecting`: an attempt is under way, or chats are being fetched after it
- * - `live`: what the hub knows is here, and what happens comes at once
+ * - `connecting`: an attempt is under way, or what its end means for the credential is being found out
+ * - `live`: what happens comes at once; what was missed is here, except of chats that are `fetching`
  * - `waiting`: the next attempt is at `retryAt`
  * - `signed-out`: the credential ended and no other was to be had
  */
@@ -150,14 +164,14 @@ export interface LiveStatus {
   readonly retryAt: number | null;
   /** The close code of the connection before, if it had one. */
   readonly code: number | null;
-  /** Attempts that failed since it was live. */
+  /** Attempts that failed and connections that ended since one has lasted for some seconds. */
   readonly attempts: number;
 }
 
 export interface Live extends LiveStatus {
   /** Hears every change of the status; the answer ends it. */
   subscribe(listener: (status: LiveStatus) => void): () => void;
-  /** Tries now instead of at `retryAt`. */
+  /** Tries now instead of at `retryAt`; while an attempt is under way, at once after it. */
   retryNow(): void;
   /** Goes live if it is not; `talk.start()` does. */
   connect(): void;
@@ -195,7 +209,7 @@ export interface ChatView {
   readonly rows: readonly Row[];
   /** Whether `rows` and `members` have been loaded and follow the events. */
   readonly ready: boolean;
-  /** Whether it is being (re)fetched now; what is shown meanwhile may be old. */
+  /** Whether it is being (re)fetched, or waits for its turn; what is shown meanwhile may be old. */
   readonly fetching: boolean;
   /** Why the last fetch failed; it is tried again. */
   readonly error: TalkError | null;
@@ -220,11 +234,14 @@ export interface Thread {
   readonly rows: readonly Row[];
   readonly reachesBeginning: boolean;
   loadOlder(how?: Aborting): Promise<number>;
-  /** Ends it; the rows are forgotten. */
+  /** Ends it; the rows are forgotten, unless another has it open. */
   close(): void;
 }
 
-/** What changed since the last call of the listener. At most one call per animation frame (or turn). */
+/**
+ * What changed since the last call of the listener. At most one call per animation frame; per turn in
+ * Node, on a page that is not seen, and when a page is hidden or seen again.
+ */
 export interface Changes {
   /** Chats came, went, or everything is new: draw the list again. */
   readonly list: boolean;
@@ -257,7 +274,10 @@ export interface Draft {
 export interface Sending {
   /** The key of its row. */
   readonly key: string;
-  /** The message as the hub has it. Rejects when it fails for good; the row says so too. */
+  /**
+   * The message as the hub has it. Rejects when it is refused or given up; the row says so too. One that
+   * was given up and then turns out to have arrived becomes `sent` in the same row all the same.
+   */
   readonly settled: Promise<Message>;
 }
 
@@ -265,7 +285,7 @@ export interface Store {
   readonly me: Agent | null;
   /** All colleagues, oneself included, by id. */
   readonly agents: ReadonlyMap<string, Agent>;
-  /** All chats that the person is a member of, by id. */
+  /** All chats that the person is a member of, by id; a new one once it has been read. */
   readonly chats: ReadonlyMap<string, ChatView>;
 
   subscribe(listener: (changes: Changes) => void): () => void;
@@ -273,7 +293,10 @@ export interface Store {
   /** Loads members and newest messages, and keeps more of them until `close`. Counted: close as often. */
   open(chatId: string, how?: Aborting): Promise<ChatView>;
   close(chatId: string): void;
-  /** Loads the page of messages before the first row; the answer is how many came. */
+  /**
+   * Loads the page of messages before the first row; the answer is how many came. 0 also when the rows
+   * were let go of or read anew meanwhile. Rejects with `TOO_MANY_LOADED` at the bound of what is kept.
+   */
   loadOlder(chatId: string, how?: Aborting): Promise<number>;
   openThread(messageId: string, chatId: string, how?: Aborting): Promise<Thread>;
   /** The row of a message that is loaded, by its key or id. */
@@ -281,7 +304,7 @@ export interface Store {
 
   /** Puts the message in the chat at once and sends it, over cuts and nodes, exactly once. */
   send(chatId: string, draft: Draft): Sending;
-  /** Sends a failed one again, under the same idempotency key. */
+  /** Sends a failed one again, under the same idempotency key; under a new one when the hub lost it. */
   retry(chatId: string, key: string): Sending;
   /** Forgets a failed one. */
   discard(chatId: string, key: string): void;
@@ -290,9 +313,12 @@ export interface Store {
   /** Deletes one's own message; shown at once, taken back if refused. */
   remove(chatId: string, messageId: string): Promise<void>;
 
-  /** Makes a chat (or finds the direct one) and answers when it is in the model. */
+  /**
+   * Makes a chat (or finds the direct one) and answers when it is in the model, which needs the live
+   * connection. Rejects when the chat goes, the sign-in ends or the object is closed before.
+   */
   createChat(chat: ChatCreate, how?: Aborting): Promise<ChatView>;
-  /** Joins a public chat and answers when it is in the model. */
+  /** Joins a public chat and answers when it is in the model, or rejects, as `createChat` does. */
   join(chatId: string, how?: Aborting): Promise<ChatView>;
   /** Leaves; the chat goes out of the model. */
   leave(chatId: string, how?: Aborting): Promise<void>;

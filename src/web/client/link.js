@@ -29,6 +29,8 @@ export class Link {
     this.asked = new Map();
     /** @type {Alarm} */
     this.quiet = new Alarm(() => this.check());
+    /** When the newest frame came, in milliseconds since 1970. */
+    this.heardAt = Date.now();
     /** @type {End | null} */
     this.over = null;
     /** @type {(end: End) => void} */
@@ -102,6 +104,7 @@ export class Link {
   /** @param {unknown} data */
   #frame(data) {
     if (this.over) return;
+    this.heardAt = Date.now();
     this.quiet.set(this.times.quietMs);
     /** @type {any} */
     let frame;

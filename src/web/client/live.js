@@ -6,9 +6,9 @@
 // @ts-check
 
 import { call } from "./changes.js";
-import { TalkError } from "./error.js";
+import { TalkError, closed } from "./error.js";
 import { Link } from "./link.js";
-import { Alarm, pause } from "./pace.js";
+import { Alarm, Ending, anyOf, pause, unless } from "./pace.js";
 
 /** @import { Live as Surface, LiveState, LiveStatus } from "./index.js" */
 /** @import { Calls } from "./index.js" */
@@ -30,7 +30,8 @@ const MEANINGS = { 1001: "no answer", 1008: "protocol", 1009: "protocol", 1012: 
 export class Live {
   /**
    * @param {Settled} options
-   * @param {{ http: Http, calls: Calls, session: Session, following: Following, me: () => string, onLive: () => void }} parts
+   * @param {{ http: Http, calls: Calls, session: Session, following: Following, me: () => string, onLive: (gapMs: number) => void }} parts
+   *   `onLive` hears for how long nothing was heard before, in milliseconds; 0 at first
    */
   constructor(options, parts) {
     this.options = options;
@@ -44,13 +45,19 @@ export class Live {
     /** Grows with every start and stop: a turn of before does nothing any more. */
     this.turn = 0;
     this.running = false;
-    /** Whether the browser's cookie was seen to be another person's. */
-    this.strangersCookie = false;
+    /** Whether an attempt is under way, from its start until what follows its end is settled. */
+    this.trying = false;
+    /** Fires when what follows the end of an attempt is not to be waited for. */
+    this.hurry = new Ending();
+    /** Whether the newest connection was asked for with the browser's cookie. */
+    this.byCookie = false;
+    /** When the newest frame came of the connection before, in milliseconds since 1970. */
+    this.heardAt = Infinity;
     this.attempts = 0;
     this.alarm = new Alarm(() => void this.#try(this.turn));
     this.onNetwork = () => {
-      if (this.state === "waiting" || this.state === "offline") this.retryNow();
-      else this.link?.check();
+      if (this.state === "live") this.link?.check();
+      else this.retryNow();
     };
     this.onSeen = () => document.visibilityState === "visible" && this.onNetwork();
   }
@@ -76,11 +83,11 @@ export class Live {
   }
 
   connect() {
-    if (this.running) return;
+    if (this.running || this.parts.http.closed) return;
     this.running = true;
-    this.strangersCookie = false;
     this.attempts = 0;
     this.turn += 1;
+    this.status = { ...this.status, reason: "start", code: null };
     globalThis.window?.addEventListener("online", this.onNetwork);
     globalThis.document?.addEventListener("visibilitychange", this.onSeen);
     void this.#try(this.turn);
@@ -96,7 +103,9 @@ export class Live {
   }
 
   retryNow() {
-    if (!this.running || this.link) return;
+    if (!this.running || this.state === "live") return;
+    // One at a time: the next attempt follows at once.
+    if (this.trying) return this.hurry.abort(closed());
     this.alarm.clear();
     void this.#try(this.turn);
   }
@@ -105,6 +114,8 @@ export class Live {
   #stop(state, reason) {
     this.running = false;
     this.turn += 1;
+    this.trying = false;
+    this.hurry.abort(closed());
     this.alarm.clear();
     globalThis.window?.removeEventListener("online", this.onNetwork);
     globalThis.document?.removeEventListener("visibilitychange", this.onSeen);
@@ -121,7 +132,9 @@ export class Live {
 
   /** One attempt, and all the time that it is live. @param {number} turn */
   async #try(turn) {
-    if (turn !== this.turn || this.link) return;
+    if (turn !== this.turn || this.trying) return;
+    this.trying = true;
+    this.hurry = new Ending();
     const url = this.parts.http.url;
     const token = this.parts.session.token;
     this.#say("connecting", this.status.reason, this.status.code, null);
@@ -131,30 +144,39 @@ export class Live {
     /** @type {Link | null} */
     let link = null;
     try {
-      link = await this.#open(url, token);
+      link = await this.#open(turn, url, token);
       await link.opened();
       await this.#subscribe(link);
       liveSince = Date.now();
+      this.hurry = new Ending();
       this.#say("live", "subscribed", null, null);
-      this.parts.onLive();
+      this.parts.onLive(Math.max(0, liveSince - this.heardAt));
       end = await link.ended;
     } catch (error) {
       end = isEnd(error) ? error : { code: 0, why: "protocol" };
       link?.end(end);
     }
+    if (link && liveSince !== Infinity) this.heardAt = link.heardAt;
     if (turn !== this.turn) return;
     this.link = null;
     if (Date.now() - liveSince > SETTLED_MS) this.attempts = 0;
-    await this.#ended(turn, end, url, token, liveSince !== Infinity).catch(() => this.alarm.set(this.options.live.faultMs));
+    await this.#ended(turn, end, url, token, liveSince !== Infinity).catch(() => this.#again(this.options.live.faultMs));
   }
 
-  /** @param {string} url @param {string | null} token */
-  async #open(url, token) {
+  /** The next attempt comes then. @param {number} ms */
+  #again(ms) {
+    this.trying = false;
+    this.alarm.set(ms);
+  }
+
+  /** @param {number} turn @param {string} url @param {string | null} token */
+  async #open(turn, url, token) {
     const Socket = this.options.WebSocket ?? (await import("./node-socket.js")).NodeSocket;
+    if (turn !== this.turn) throw closed();
     // Browsers show addresses that failed, so it stands there only where no cookie carries it; or where
     // the cookie is another person's, who has signed in in another tab.
-    const baked = this.parts.session.baked && !this.strangersCookie;
-    const query = token && !baked ? `?token=${encodeURIComponent(token)}` : "";
+    this.byCookie = this.parts.session.baked;
+    const query = token && !this.byCookie ? `?token=${encodeURIComponent(token)}` : "";
     const socket = new Socket(`${url.replace(/^http/, "ws")}/v1.0/service_agents/ws${query}`);
     const probe = `agent_id:${this.parts.me()}:sign-of-life`;
     /** @type {Link} */
@@ -174,13 +196,14 @@ export class Live {
    * @param {Link} link
    */
   async #subscribe(link) {
-    const { following } = this.parts;
+    const { following, session } = this.parts;
     const topics = [`agent_id:${this.parts.me()}`];
     for (const some of portions(following.begin())) {
       await link.ask({ type: "subscribe", topics, since: Object.fromEntries(some) }, (answer) => {
         if (answer.type !== "subscribed") {
-          this.strangersCookie ||= answer.error?.status === "PERMISSION_DENIED" && this.parts.session.baked;
-          link.end(this.strangersCookie ? { code: 0, why: "connection lost" } : refused(answer));
+          const strangers = answer.error?.status === "PERMISSION_DENIED" && this.byCookie;
+          if (strangers) session.foreign = true;
+          link.end(strangers ? { code: 0, why: "connection lost" } : refused(answer));
         } else following.resumed(some.map(([chat]) => chat), answer.chats ?? {});
       });
       if (link.over) throw link.over;
@@ -199,8 +222,11 @@ export class Live {
     const { firstMs, mostMs, spreadMs, faultMs } = this.options.live;
     let why = MEANINGS[end.code] ?? end.why;
     if (why === "credential" || (!wasLive && why === "connection lost")) {
+      // Nothing is live any more, however long this takes.
+      if (wasLive) this.#say("connecting", why, end.code || null, null);
       const known = await this.#credential(why, token);
-      if (turn !== this.turn || known === "ended") return;
+      if (turn !== this.turn) return;
+      if (known === "ended") return this.signedOut("credential");
       if (known === "changed") why = "credential";
     }
     if (why !== "credential" && why !== "slow" && why !== "gap") this.parts.http.moveOn(url);
@@ -208,10 +234,11 @@ export class Live {
     let ms = soon ? 0 : pause(this.attempts, firstMs, mostMs);
     if (why === "protocol") ms = faultMs * (0.75 + Math.random() / 2);
     if (why === "restart") ms = Math.random() * spreadMs;
+    if (this.hurry.aborted) ms = 0;
     this.attempts += 1;
     const away = globalThis.navigator?.onLine === false;
     this.#say(away ? "offline" : "waiting", away ? "no network" : why, end.code || null, Date.now() + ms);
-    this.alarm.set(ms);
+    this.#again(ms);
   }
 
   /**
@@ -222,13 +249,16 @@ export class Live {
    */
   async #credential(why, token) {
     const { calls, session } = this.parts;
+    const limit = anyOf([this.hurry], this.options.live.answerMs);
     try {
-      if (why === "credential") return (await session.refused(token)) ? "changed" : "ended";
-      await calls.getMe({ signal: AbortSignal.timeout(this.options.live.answerMs) });
+      if (why === "credential") return (await unless(session.refused(token), this.hurry)) ? "changed" : "ended";
+      await calls.getMe({ signal: limit.signal });
       return token === session.token ? "good" : "changed";
     } catch (error) {
       const out = error instanceof TalkError && error.http === 401 && session.token === null;
       return out ? "ended" : "good";
+    } finally {
+      limit.end();
     }
   }
 }

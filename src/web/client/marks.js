@@ -23,6 +23,9 @@ export class Marks {
     this.seqs = kept ?? {};
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** Chats whose marks go with the next writing. @type {Set<string>} */
+    this.gone = new Set();
+    this.ended = false;
     this.onStorage = (/** @type {StorageEvent} */ event) => {
       if (event.key !== this.name) return;
       for (const [chat, seq] of Object.entries(this.#read() ?? {})) {
@@ -42,17 +45,29 @@ export class Marks {
   /** @param {string} chatId @param {number} seq */
   set(chatId, seq) {
     this.seqs[chatId] = seq;
-    this.timer ??= setTimeout(() => this.write(), WRITE_MS);
+    this.gone.delete(chatId);
+    this.#soon();
   }
 
   /** @param {string} chatId */
   forget(chatId) {
     delete this.seqs[chatId];
+    this.gone.add(chatId);
+    this.#soon();
+  }
+
+  #soon() {
+    if (!this.ended) this.timer ??= setTimeout(() => this.write(), WRITE_MS);
   }
 
   write() {
     clearTimeout(this.timer);
     this.timer = undefined;
+    // Another tab may have read further, also in chats that are not here yet.
+    for (const [chat, seq] of Object.entries(this.#read() ?? {})) {
+      if (!this.gone.has(chat)) this.seqs[chat] = Math.max(seq, this.seqs[chat] ?? 0);
+    }
+    this.gone.clear();
     try {
       this.storage.setItem(this.name, JSON.stringify(this.seqs));
     } catch {
@@ -62,6 +77,7 @@ export class Marks {
 
   end() {
     if (this.timer !== undefined) this.write();
+    this.ended = true;
     globalThis.window?.removeEventListener("storage", this.onStorage);
   }
 

@@ -1,8 +1,9 @@
 // A WebSocket for Node before 22, which has none: RFC 6455, the client's side, as much of the
 // browsers' interface as link.js uses.
 //
-// Promises: frames are masked, fragments put together, pings answered; what breaks the protocol or
-// is larger than MESSAGE_BYTES_MAX ends the connection; a close is answered and told with its code.
+// Promises: frames are masked, fragments put together, pings answered; what breaks the protocol, is
+// larger than MESSAGE_BYTES_MAX or in more fragments than FRAGMENTS_MAX ends the connection, after
+// which nothing is gathered any more; a close is answered and told with its code.
 // @ts-check
 
 import { createHash, randomBytes } from "node:crypto";
@@ -11,6 +12,8 @@ import https from "node:https";
 
 /** Bytes of a message at most: more than a hub sends in one. */
 const MESSAGE_BYTES_MAX = 16 << 20;
+/** Fragments of a message at most: empty ones add nothing to its length. */
+const FRAGMENTS_MAX = 10_000;
 /** Milliseconds that the other side has to answer a close. */
 const CLOSE_MS = 2_000;
 /** What the other side mixes the key with, RFC 6455 section 1.3. */
@@ -26,6 +29,8 @@ export class NodeSocket extends EventTarget {
     this.socket = null;
     /** @type {Buffer[]} */
     this.parts = [];
+    /** Bytes of them. */
+    this.gathered = 0;
     /** @type {Buffer} */
     this.rest = Buffer.alloc(0);
     this.over = false;
@@ -94,6 +99,7 @@ export class NodeSocket extends EventTarget {
 
   /** @param {Buffer} bytes */
   #read(bytes) {
+    if (this.over) return;
     this.rest = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes]);
     while (!this.over) {
       const frame = this.#frame();
@@ -125,7 +131,8 @@ export class NodeSocket extends EventTarget {
     if (op === OP.ping) return this.#write(OP.pong, payload);
     if (op === OP.pong) return;
     if (op === OP.close) {
-      const code = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
+      const code = payload.length === 0 ? 1005 : payload.length === 1 ? 0 : payload.readUInt16BE(0);
+      if (payload.length > 0 && !mayBeSent(code)) return void this.#fail(1002);
       if (!this.closing) this.#write(OP.close, payload.length >= 2 ? codeBytes(code) : Buffer.alloc(0));
       return this.#end(code);
     }
@@ -133,10 +140,12 @@ export class NodeSocket extends EventTarget {
     if ((op === OP.more) !== begun || (op !== OP.more && op !== OP.text)) return void this.#fail(op === OP.binary ? 1003 : 1002);
     // An empty first fragment has begun a message too.
     this.parts.push(payload);
-    if (this.parts.reduce((sum, part) => sum + part.length, 0) > MESSAGE_BYTES_MAX) return void this.#fail(1009);
+    this.gathered += payload.length;
+    if (this.gathered > MESSAGE_BYTES_MAX || this.parts.length > FRAGMENTS_MAX) return void this.#fail(1009);
     if (!last) return;
     const whole = Buffer.concat(this.parts);
     this.parts = [];
+    this.gathered = 0;
     let data;
     try {
       data = new TextDecoder("utf-8", { fatal: true }).decode(whole);
@@ -158,6 +167,7 @@ export class NodeSocket extends EventTarget {
     if (this.over) return;
     this.over = true;
     this.parts = [];
+    this.gathered = 0;
     this.rest = Buffer.alloc(0);
     if (socket) socket.end();
     const lingering = socket ?? this.request;
@@ -165,6 +175,11 @@ export class NodeSocket extends EventTarget {
     if (!socket) this.request.destroy();
     this.dispatchEvent(Object.assign(new Event("close"), { code }));
   }
+}
+
+/** Whether a close frame may carry this code, RFC 6455 section 7.4. @param {number} code */
+function mayBeSent(code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
 
 /** @param {number} code */

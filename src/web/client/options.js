@@ -15,6 +15,7 @@ export function settled(given = {}) {
     keep: { messages: 50, openMessages: 20_000, preload: 50, ...given.keep },
     retry: { tries: 6, firstMs: 250, mostMs: 10_000, totalMs: 60_000, ...given.retry },
     tryMs: given.tryMs ?? 15_000,
+    stallMs: given.stallMs ?? 60_000,
     live: {
       quietMs: 20_000,
       answerMs: 10_000,

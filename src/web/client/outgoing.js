@@ -20,6 +20,7 @@
  * @property {Message | null} settled the hub's answer, while its event is still to come
  * @property {string | null} claimed the id of a message that came as an event and looks like this one
  * @property {boolean} [lost] acknowledged, and then gone with a rewritten history
+ * @property {boolean} [unknown] failed without an answer: the hub may have it
  * @property {number} after its event has a higher number than this
  */
 
@@ -32,9 +33,13 @@
  */
 
 export class Outgoing {
-  /** @param {ChatModel} chat */
-  constructor(chat) {
+  /**
+   * @param {ChatModel} chat
+   * @param {() => void} [onQueued] is called when a message waits to be sent that nobody sent just now
+   */
+  constructor(chat, onQueued = () => {}) {
     this.chat = chat;
+    this.onQueued = onQueued;
     /** @type {Pending[]} */
     this.pending = [];
     /** By message. @type {Map<string, Deed>} */
@@ -52,6 +57,11 @@ export class Outgoing {
   forget(messageId) {
     this.keys.delete(messageId);
     this.deeds.delete(messageId);
+  }
+
+  /** Forgets what is of other messages than these. @param {ReadonlyMap<string, unknown>} messages */
+  keepOnly(messages) {
+    for (const id of [...this.keys.keys(), ...this.deeds.keys()]) if (!messages.has(id)) this.forget(id);
   }
 
   /**
@@ -101,11 +111,16 @@ export class Outgoing {
       return;
     }
     // Its event overtook its answer; the answer will say whether this is the one.
-    const likely = this.pending.find((one) => one.state === "sending" && one.claimed === null && alike(one, message));
+    const open = (/** @type {Pending} */ one) => one.state === "sending" || (one.unknown && one.state !== "settled");
+    const likely = this.pending.find((one) => open(one) && one.claimed === null && alike(one, message));
     if (!likely) return;
     likely.claimed = message.id;
     this.keys.set(message.id, likely.key);
-    this.#changed(likely);
+    if (likely.state === "failed") {
+      // Given up without an answer: asked again under the same key, the hub says which one it is.
+      this.queue(likely);
+      this.onQueued();
+    } else this.#changed(likely);
   }
 
   /** The hub's answer. @param {Pending} one @param {Message} message */
@@ -122,7 +137,8 @@ export class Outgoing {
   /** It was refused, or given up. @param {Pending} one @param {TalkError} error */
   fail(one, error) {
     const seen = one.claimed === null ? undefined : this.chat.records.get(one.claimed);
-    if (seen && error.temporary) {
+    one.unknown = !one.lost && (error.http === 0 || error.http >= 500);
+    if (seen && (error.temporary || one.unknown)) {
       // No answer came, but the message did.
       this.#settleAs(one, seen.message.id);
       return seen.message;

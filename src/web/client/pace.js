@@ -159,3 +159,21 @@ export function anyOf(signals, ms = 0) {
     },
   };
 }
+
+/**
+ * Waits for something that others wait for too: an aborted signal ends this wait only.
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {...(Signal | undefined)} signals
+ * @returns {Promise<T>}
+ */
+export async function unless(promise, ...signals) {
+  const any = anyOf(signals);
+  /** @type {Promise<never>} */
+  const aborted = new Promise((_, reject) => {
+    const fired = () => reject(any.signal.reason);
+    if (any.signal.aborted) fired();
+    else any.signal.addEventListener("abort", fired);
+  });
+  return Promise.race([promise, aborted]).finally(any.end);
+}

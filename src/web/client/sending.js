@@ -30,6 +30,7 @@ export class Sending {
     this.waiting = new Map();
     /** Reactions and deletions of one message go one after the other. @type {Map<string, Promise<unknown>>} */
     this.lines = new Map();
+    shelf.onQueued = (entry) => void this.#go(entry);
   }
 
   /** @param {Entry} entry @param {Draft} draft @returns {Sent} */

@@ -16,9 +16,11 @@ export class Entry {
    */
   constructor(shelf, chat) {
     const onNews = () => shelf.herald.note({ chat: [chat.id, this.model.news] });
-    this.model = new ChatModel(chat, shelf.me?.id ?? "", { onNews, logMost: shelf.options.live.waitingEvents });
+    const onQueued = () => shelf.onQueued(this);
+    this.model = new ChatModel(chat, shelf.me?.id ?? "", { onNews, onQueued, logMost: shelf.options.live.waitingEvents });
     this.ready = false;
-    this.fetching = false;
+    /** Whether it is being read now. */
+    this.reading = false;
     /** @type {TalkError | null} */
     this.error = null;
     /** How often it is open. */
@@ -34,6 +36,13 @@ export class Entry {
 
   get id() {
     return this.model.id;
+  }
+  /** Whether something of it has to be read anew: itself or an open thread. */
+  get behind() {
+    return this.stale || [...this.model.threads.values()].some((thread) => thread.stale);
+  }
+  get fetching() {
+    return this.reading || (this.stale && this.ready);
   }
   get chat() {
     return this.model.chat;
@@ -74,8 +83,12 @@ export class Shelf {
     this.entries = new Map();
     /** Those that are shown: the ones followed whose facts are known. @type {Map<string, Entry>} */
     this.chats = new Map();
+    /** Who hears at once of entries that come. @type {Set<(entry: Entry) => void>} */
+    this.added = new Set();
     /** @type {Marks | null} */
     this.marks = null;
+    /** A message of this chat waits to be sent again. @type {(entry: Entry) => void} */
+    this.onQueued = () => {};
   }
 
   /** @param {Agent} me */
@@ -112,6 +125,7 @@ export class Shelf {
     // Kept at once: what counts as read today must not be unread tomorrow.
     if (mark > 0) this.marks?.set(chat.id, mark);
     if (known) this.show(entry);
+    for (const hear of this.added) hear(entry);
     return entry;
   }
 
@@ -129,7 +143,8 @@ export class Shelf {
     entry.gone = true;
     this.entries.delete(chatId);
     this.marks?.forget(chatId);
-    if (this.chats.delete(chatId)) this.herald.note({ list: true });
+    this.chats.delete(chatId);
+    this.herald.note({ list: true });
   }
 
   /** Takes what is newer of a colleague. @param {Agent} agent */
@@ -142,6 +157,11 @@ export class Shelf {
       this.herald.note({ me: true });
     }
     this.herald.note({ agent: agent.id });
+  }
+
+  /** A colleague that there is no more. @param {string} agentId */
+  dropAgent(agentId) {
+    if (agentId !== this.me?.id && this.agents.delete(agentId)) this.herald.note({ agent: agentId });
   }
 
   /** How many messages are kept of it. @param {Entry} entry */

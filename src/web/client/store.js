@@ -3,7 +3,7 @@
 
 import { TalkError, impossible } from "./error.js";
 import { every } from "./calls.js";
-import { unless } from "./fetching.js";
+import { unless } from "./pace.js";
 import { ThreadModel } from "./thread-model.js";
 
 /** @import { Agent, Aborting, Calls, ChatCreate, ChatView, Changes, Draft, Message, Store as Surface, Thread } from "./index.js" */
@@ -165,14 +165,12 @@ export class Store {
 
   /** @param {ChatCreate} chat @param {Aborting} [how] */
   async createChat(chat, how = {}) {
-    const made = await this.#calls.createChat(chat, how);
-    return this.#arrival(made.id, how.signal);
+    return this.#arrival(() => this.#calls.createChat(chat, how).then(({ id }) => id), how.signal);
   }
 
   /** @param {string} chatId @param {Aborting} [how] */
   async join(chatId, how = {}) {
-    await this.#calls.joinChat(chatId, how);
-    return this.#arrival(chatId, how.signal);
+    return this.#arrival(() => this.#calls.joinChat(chatId, how).then(() => chatId), how.signal);
   }
 
   /** @param {string} chatId @param {Aborting} [how] */
@@ -195,25 +193,39 @@ export class Store {
   }
 
   /**
-   * The chat, once its event or the next answer of the live connection has brought it.
-   * @param {string} chatId
+   * The chat that is made so, once its event or the next answer of the live connection has brought it.
+   * @param {() => Promise<string>} make gives its id
    * @param {AbortSignal} [signal]
    * @returns {Promise<ChatView>}
    */
-  #arrival(chatId, signal) {
-    /** @type {() => void} */
+  async #arrival(make, signal) {
+    const { ended } = this.#fetching.http;
+    const { entries, added } = this.#shelf;
+    /** Those that come from here on: one can be gone again before the answer is here. @type {Map<string, Entry>} */
+    const came = new Map();
+    const see = (/** @type {Entry} */ entry) => void came.set(entry.id, entry);
+    added.add(see);
     let stop = () => {};
-    /** @type {Promise<ChatView>} */
-    const arrived = new Promise((resolve) => {
-      const look = () => {
-        const entry = this.#shelf.chats.get(chatId);
-        if (entry?.ready) resolve(entry);
-        else if (entry) this.#fetching.fetchSoon(entry);
-      };
-      stop = this.subscribe(look);
-      look();
-    });
-    return unless(arrived, signal).finally(stop);
+    try {
+      const chatId = await make();
+      const there = entries.get(chatId);
+      // Once: what fails is tried again by itself, later and later.
+      if (there && !there.ready && there.failures === 0) this.#fetching.fetchSoon(there);
+      /** @type {Promise<ChatView>} */
+      const arrived = new Promise((resolve, reject) => {
+        const look = () => {
+          const entry = entries.get(chatId) ?? came.get(chatId) ?? there;
+          if (entry?.gone) reject(impossible("NOT_IN_MODEL", "the chat went out of the model meanwhile"));
+          else if (entry?.ready) resolve(entry);
+        };
+        stop = this.subscribe(look);
+        look();
+      });
+      return await unless(arrived, ended, signal);
+    } finally {
+      stop();
+      added.delete(see);
+    }
   }
 
   /** @param {string} chatId @param {number} [seq] */
@@ -263,7 +275,12 @@ export class Store {
 
   /** All colleagues anew: what became of them while nobody listened was not told. */
   async colleagues() {
-    for await (const agent of every(this.#calls.listColleagues)) this.#shelf.takeAgent(agent);
+    const gone = new Set(this.agents.keys());
+    for await (const agent of every(this.#calls.listColleagues)) {
+      this.#shelf.takeAgent(agent);
+      gone.delete(agent.id);
+    }
+    for (const id of gone) this.#shelf.dropAgent(id);
   }
 
   /** @param {string} chatId */

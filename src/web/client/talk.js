@@ -8,6 +8,7 @@ import { Following } from "./following.js";
 import { Http } from "./http.js";
 import { Live } from "./live.js";
 import { settled } from "./options.js";
+import { Alarm } from "./pace.js";
 import { Sending } from "./sending.js";
 import { Session } from "./session.js";
 import { Shelf } from "./shelf.js";
@@ -15,18 +16,26 @@ import { Store } from "./store.js";
 
 /** @import { Aborting, Agent, Options } from "./index.js" */
 
+/** Milliseconds without a frame after which colleagues are read anew at once. */
+const LONG_GAP_MS = 60_000;
+/** Milliseconds between two readings of all colleagues for the sake of shorter gaps. */
+const COLLEAGUES_MS = 180_000;
+
 export class Talk {
   #http;
   #session;
   #shelf;
   #store;
   #live;
+  /** When all colleagues were read last, in milliseconds since 1970. */
+  #colleaguesAt = 0;
+  #colleaguesSoon = new Alarm(() => this.#readColleagues().catch(() => {}), false);
 
   /** @param {Options} [options] */
   constructor(options) {
     const all = settled(options);
     this.#http = new Http(all);
-    this.#session = new Session(all, this.#http, () => this.#end("credential"));
+    this.#session = new Session(all, this.#http, (reason) => this.#end(reason));
     this.#http.session = this.#session;
     this.calls = calls(this.#http, all);
     this.#shelf = new Shelf(all);
@@ -39,9 +48,9 @@ export class Talk {
       session: this.#session,
       following,
       me: () => this.me?.id ?? "",
-      onLive: () => {
+      onLive: (gapMs) => {
         fetching.again();
-        this.#store.colleagues().catch(() => {});
+        this.#afterGap(gapMs);
       },
     });
   }
@@ -49,7 +58,7 @@ export class Talk {
   /** @param {string} token @param {Options} [options] */
   static withToken(token, options) {
     const talk = new Talk(options);
-    talk.#session.take(token, false);
+    talk.#session.take(token);
     return talk;
   }
 
@@ -69,7 +78,8 @@ export class Talk {
   async signIn(username, password, how = {}) {
     const { token } = await this.calls.login({ username, password }, how);
     this.#session.end();
-    this.#session.take(token, true);
+    this.#session.take(token, true, true);
+    this.#session.signedIn();
     return this.start(how);
   }
 
@@ -84,7 +94,7 @@ export class Talk {
         anonymous: true,
         repeatable: true,
       });
-      this.#session.take(token, true);
+      this.#session.take(token, true, true);
     } catch (error) {
       if (error instanceof TalkError && (error.http === 401 || error.http === 403)) return null;
       throw error;
@@ -94,34 +104,56 @@ export class Talk {
 
   /** @param {Aborting} [how] @returns {Promise<Agent>} */
   async start(how = {}) {
+    if (this.#http.closed) throw closed();
     if (!(await this.#session.begin())) {
       throw new TalkError({ status: "UNAUTHENTICATED", reason: "AUTHENTICATION_REQUIRED", message: "there is no credential" });
     }
     const me = await this.calls.getMe(how);
     this.#shelf.begin(me);
-    await Promise.all([this.#store.load(how), this.#store.colleagues()]);
-    if (this.#shelf.me?.id !== me.id) throw closed();
+    await Promise.all([this.#store.load(how), this.#readColleagues()]);
+    if (this.#shelf.me?.id !== me.id || this.#http.closed) throw closed();
     this.#live.connect();
     this.#store.preload().catch(() => {});
     return me;
   }
 
   async signOut() {
-    const leaving = this.calls.logout({ signal: AbortSignal.timeout(5_000) }).catch(() => {});
+    const { foreign } = this.#session;
+    // First, so that no renewal brings the cookie back.
+    this.#session.signOut();
     this.#live.signedOut("signed out");
-    await leaving;
+    const logout = () => this.calls.logout({ signal: AbortSignal.timeout(5_000) });
+    // A cookie of another person's is left to them.
+    const done = foreign || (await logout().then(() => true, () => false));
     this.#end("signed out");
+    return done;
   }
 
   close() {
     this.#live.disconnect();
-    this.#session.end();
-    this.#http.end();
+    this.#session.close();
+    this.#http.close();
+    this.#colleaguesSoon.clear();
     this.#shelf.marks?.end();
+  }
+
+  async #readColleagues() {
+    this.#colleaguesSoon.clear();
+    const began = Date.now();
+    await this.#store.colleagues();
+    this.#colleaguesAt = began;
+  }
+
+  /** What became of colleagues while there was no link was not told; it is read, but not at every blink. @param {number} gapMs */
+  #afterGap(gapMs) {
+    const due = gapMs >= LONG_GAP_MS ? 0 : this.#colleaguesAt + COLLEAGUES_MS - Date.now();
+    if (due > 0) this.#colleaguesSoon.set(Math.min(due, COLLEAGUES_MS));
+    else this.#readColleagues().catch(() => {});
   }
 
   /** @param {string} reason */
   #end(reason) {
+    this.#colleaguesSoon.clear();
     this.#live.signedOut(reason);
     this.#session.end();
     this.#http.end();

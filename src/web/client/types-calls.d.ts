@@ -17,7 +17,10 @@ export interface Aborting {
   signal?: AbortSignal;
 }
 
-/** How a call is made. Calls that make something always carry an idempotency key, theirs or yours. */
+/**
+ * How a call is made. Those that make chats, members and messages always carry an idempotency key, theirs
+ * or yours; the hub knows none for the others, which are not tried again when their answer is lost.
+ */
 export interface How extends Aborting {
   idempotencyKey?: string;
 }
@@ -100,7 +103,8 @@ export interface Calls {
   joinChat(id: string, how?: How): Promise<Participant>;
   listParticipants(chatId: string, how?: How): Promise<Participant[]>;
   addParticipant(chatId: string, body: Owner, how?: How): Promise<Participant>;
-  removeParticipant(chatId: string, participantId: string, how?: How): Promise<Participant>;
+  /** `null`: an answer was lost, and by the next try the member was gone. */
+  removeParticipant(chatId: string, participantId: string, how?: How): Promise<Participant | null>;
 
   listMessages(page?: PageOf & { chat_id?: string; parent_id?: string }): Promise<Page<Message>>;
   createMessage(body: MessageCreate, how?: How): Promise<Message>;
@@ -110,7 +114,10 @@ export interface Calls {
   removeReaction(messageId: string, emoji: string, how?: How): Promise<Message>;
 
   listFiles(page?: PageOf): Promise<Page<FileRecord>>;
-  /** Bytes, a Blob or File; in Node also a stream with its `size`. Not tried again by itself. */
+  /**
+   * Bytes, a Blob or File; in Node also a stream with its `size`. Not tried again by itself, except after a
+   * refused credential was replaced.
+   */
   uploadFile(
     file: Blob | Uint8Array | { stream: AsyncIterable<Uint8Array>; size: number },
     how?: UploadHow,

@@ -18,6 +18,7 @@ const NO_CALLS = [
   "open_agent_socket",
   "docs",
   "docs_file",
+  "docs_events",
   "console",
   "console_file",
   "console_demo",
@@ -189,4 +190,66 @@ test("every row of a list comes, page by page", async (t) => {
   for await (const row of every(calls.listAgents, { page_size: 2 })) rows.push(row);
   assert.deepEqual(rows, [1, 2, 3]);
   assert.equal(seen[1].line, "GET /v1.0/agents?page_size=2&page_token=b");
+});
+
+test("every row comes also when larger pages are asked for than there are", async (t) => {
+  const row = (_, number) => number;
+  const pages = [{ result: Array.from({ length: 100 }, row), next_page_token: "b" }, { result: [100, 101], next_page_token: "c" }];
+  const { seen, calls } = await server(t, (count) => [200, pages[count - 1]]);
+  const rows = [];
+  for await (const one of every(calls.listAgents, { page_size: 200 })) rows.push(one);
+  assert.equal(rows.length, 102);
+  assert.equal(seen.length, 2);
+});
+
+test("a member whose removal was not answered is gone, and that is no error", async (t) => {
+  const gone = { error: { status: "NOT_FOUND", reason: "PARTICIPANT_NOT_FOUND", message: "no such member", request_id: "r" } };
+  const { calls } = await server(t, (count) => (count === 1 ? [0] : [404, gone]));
+  assert.equal(await calls.removeParticipant("c", "p"), null);
+  await assert.rejects(calls.removeParticipant("c", "p"), { reason: "PARTICIPANT_NOT_FOUND" });
+});
+
+// ---- files ---------------------------------------------------------------------------------------
+
+for (const device of DEVICES) {
+  test(`an upload whose credential is refused is made with the next one (${device.name})`, async (t) => {
+    await device.start();
+    t.after(() => device.stop());
+    const hub = await Hub.start();
+    t.after(() => hub.stop());
+    const [ada] = await people(hub, "Ada");
+    const client = await device.client(hub.url, { url: hub.url });
+    t.after(() => client.close());
+    const sizes = await client.run(
+      async (_, { token, url }, { Talk }) => {
+        const begin = () => Talk.withToken(`vb_${"y".repeat(32)}`, { url, credentials: () => token }).calls;
+        const bytes = new Uint8Array(200_000).fill(7);
+        const files = [new Blob([bytes]), bytes];
+        const stream = async function* () {
+          yield bytes;
+        };
+        if (typeof XMLHttpRequest !== "function") files.push({ stream: stream(), size: bytes.length });
+        const sent = [];
+        for (const file of files) sent.push((await begin().uploadFile(file, { name: "a.bin" })).size);
+        return sent;
+      },
+      { token: ada.token, url: hub.url },
+    );
+    assert.deepEqual(new Set(sizes), new Set([200_000]));
+  });
+}
+
+test("a transfer in which nothing moves is given up", async (t) => {
+  const listening = createServer((request, response) => {
+    request.resume();
+    if (request.method === "GET") response.writeHead(200, { "Content-Length": "100" }).write("some");
+  });
+  await new Promise((resolve) => listening.listen(0, "127.0.0.1", () => resolve()));
+  t.after(() => listening.closeAllConnections());
+  t.after(() => listening.close());
+  const url = `http://127.0.0.1:${listening.address().port}`;
+  const { calls } = Talk.withToken("vb_key", { url, stallMs: 200 });
+  await assert.rejects(calls.uploadFile(new Uint8Array(10)), { status: "TIMEOUT" });
+  const { blob } = await calls.downloadFile("f");
+  await assert.rejects(blob(), { status: "TIMEOUT" });
 });

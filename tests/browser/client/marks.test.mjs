@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { Talk } from "../../../src/web/client/index.js";
+import { Marks } from "../../../src/web/client/marks.js";
 import { eventually } from "../kit/eventually.mjs";
 import { Hub } from "../kit/hub.mjs";
 import { owners, people } from "../kit/people.mjs";
@@ -62,4 +63,20 @@ test("the list of chats shows the newest message of a chat that was not loaded y
   const view = talk.store.chats.get(chat.id);
   await eventually("a preview", () => view.newest);
   assert.equal(view.newest.message.text, "third");
+});
+
+test("what two tabs have read is kept of both", () => {
+  const storage = drawer();
+  const [one, two] = [1, 2].map(() => new Marks(storage, "me", () => {}));
+  one.set("north", 5);
+  one.set("left", 1);
+  one.write();
+  two.set("south", 7);
+  two.set("north", 3);
+  two.write();
+  one.forget("left");
+  one.write();
+  for (const tab of [one, two]) tab.end();
+  const { seqs } = new Marks(storage, "me", () => {});
+  assert.deepEqual(seqs, { north: 5, south: 7 });
 });

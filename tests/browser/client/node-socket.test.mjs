@@ -106,6 +106,9 @@ for (const [what, bytes, code] of [
   ["a message within a message", Buffer.concat([frame(0x01, ""), frame(0x81, "x")]), 1002],
   ["a ping in fragments", frame(0x09, "x"), 1002],
   ["what is not UTF-8", frame(0x81, Buffer.from([0xff])), 1007],
+  ["a close with half a code", frame(0x88, Buffer.from([0x03])), 1002],
+  ["a close with a code that may not be sent", frame(0x88, Buffer.from([0x03, 0xed])), 1002],
+  ["a message of nothing but fragments", Buffer.concat([frame(0x01, ""), ...Array.from({ length: 10_001 }, () => frame(0x00, ""))]), 1009],
   ["a message beyond all bounds", Buffer.from([0x81, 127, 0, 0, 0, 1, 0, 0, 0, 0]), 1009],
 ]) {
   test(`${what} ends the connection with ${code}`, async (t) => {

@@ -108,6 +108,23 @@ for (const device of DEVICES) {
     assert.deepEqual(refused, ["failed", "INVALID_ARGUMENT", null]);
   });
 
+  test(`a message that was given up and had arrived is one row, sent (${device.name})`, async (t) => {
+    const { chat, proxy, client, texts } = await scene(t, device, { retry: { firstMs: 5, mostMs: 10, tries: 2 } });
+    proxy.onAnswer = (asked) => !asked.startsWith(POST);
+    const key = await client.run(async (talk, id) => {
+      talk.live.disconnect();
+      const sent = talk.store.send(id, { text: "late" });
+      await sent.settled.catch(() => {});
+      return sent.key;
+    }, chat.id);
+    proxy.onAnswer = null;
+    await client.run((talk) => talk.live.connect());
+    const rows = () => client.run((talk, id) => talk.store.chats.get(id).rows.map((row) => [row.key, row.state, row.message.id !== ""]), chat.id);
+    await eventually("it has arrived", async () => (await rows()).some(([, state, named]) => state === "sent" && named));
+    assert.deepEqual(await rows(), [[key, "sent", true]]);
+    assert.deepEqual(await texts(), ["late"]);
+  });
+
   test(`reactions and deletions show at once, and are taken back when refused (${device.name})`, async (t) => {
     const { bo, chat, calls, client } = await scene(t, device);
     const other = Talk.withToken(bo.token, { url: hub.url }).calls;

@@ -9,6 +9,7 @@ import { eventually } from "../kit/eventually.mjs";
 import { Hub } from "../kit/hub.mjs";
 import { agent, call, people } from "../kit/people.mjs";
 import { Proxy } from "../kit/proxy.mjs";
+import { refusal, tampered } from "../kit/tampered.mjs";
 
 const QUICK = { live: { firstMs: 50, mostMs: 300, spreadMs: 100 }, retry: { firstMs: 50, mostMs: 300 } };
 
@@ -117,4 +118,62 @@ test("a page that is loaded again goes on with the sign-in, and another's cookie
   await eventually("it came back in its own name", () => addresses.some((address) => address.includes("token=")));
   await state("live");
   assert.equal(await client.run((talk) => talk.calls.getMe().then(({ name }) => name)), "Ada");
+});
+
+test("a device whose clock is days ahead renews no more often than others", async (t) => {
+  const hub = await Hub.start();
+  t.after(() => hub.stop());
+  const [ada] = await people(hub, "Ada");
+  const { talk, net, live } = tampered(t, hub.url, QUICK);
+  let renewals = 0;
+  net.call = (url) => void (renewals += url.endsWith("/auth/renew") ? 1 : 0);
+  const real = Date.now;
+  t.after(() => (Date.now = real));
+  Date.now = () => real() + 2 * 86_400_000;
+  await talk.signIn(ada.username, ada.password);
+  await live();
+  const began = real();
+  await eventually("a while has gone by", () => real() - began > 1_500);
+  assert.equal(renewals, 0);
+});
+
+test("a token without the hub's mark is never sent to be renewed", async (t) => {
+  const asked = [];
+  const part = (claims) => Buffer.from(JSON.stringify(claims)).toString("base64url");
+  const now = Math.floor(Date.now() / 1000);
+  const token = `e.${part({ iss: "https://idp.test", sub: "x", iat: now, exp: now + 1 })}.s`;
+  const { net } = tampered(t, "http://127.0.0.1:9", { ...QUICK, token, credentials: (why) => void asked.push(why) });
+  net.call = () => refusal(403);
+  await eventually("another was asked for", () => asked.length > 0);
+  assert.equal(net.calls, 0);
+});
+
+test("tabs: a sign-out ends them all, and no renewal takes another's cookie", async (t) => {
+  if (!chromium) return t.skip("a matter of browsers");
+  const { hub, ada, client, signIn, state } = await scene(t, chromium, { "auth.token_ttl_secs": 2 });
+  const bo = await agent(hub, ada.customer_id, "Bo");
+  await signIn();
+  await state("live");
+  const tab = async () => {
+    const page = await client.page.context().newPage();
+    await page.goto(client.page.url());
+    await page.evaluate(async (options) => {
+      const { Talk } = await import("/client/index.js");
+      Object.assign(window, { talk: new Talk(options) });
+    }, QUICK);
+    return page;
+  };
+  const second = await tab();
+  assert.equal(await second.evaluate(() => window.talk.resume().then((me) => me.name)), "Ada");
+  const third = await tab();
+  await third.evaluate(({ username, password }) => window.talk.signIn(username, password).then(() => {}), bo);
+  let renewals = 0;
+  for (const page of [client.page, second]) page.on("response", (answer) => void (renewals += answer.url().endsWith("/auth/renew") ? 1 : 0));
+  await eventually("Ada's tabs have renewed", () => renewals > 3);
+  const whose = () => fetch("/v1.0/service_agents/me").then((answer) => answer.json()).then(({ name }) => name);
+  assert.equal(await third.evaluate(whose), "Bo");
+  assert.equal(await client.run((talk) => talk.signOut()), true);
+  await eventually("the other tab of Ada's has ended", () => second.evaluate(() => window.talk.live.state === "signed-out"));
+  assert.equal(await second.evaluate(() => window.talk.live.reason), "signed out");
+  assert.equal(await third.evaluate(() => window.talk.me.name), "Bo");
 });
