@@ -11,6 +11,7 @@ export class Drafts {
   /** Places whose text is newer here than in the browser's storage. @type {Set<string>} */ #unwritten = new Set();
   /** @type {Set<(place: string) => void>} */ #listeners = new Set();
   #key;
+  #forgotten = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
 
   /** @param {string} agent @param {AbortSignal} signal */
@@ -77,7 +78,7 @@ export class Drafts {
   /** Writes down what is known now, where a reload finds it. */
   write() {
     clearTimeout(this.#timer);
-    if (this.#unwritten.size === 0) return;
+    if (this.#forgotten || this.#unwritten.size === 0) return;
     // What another tab wrote and this one has not heard of yet stays.
     this.#read();
     this.#unwritten.clear();
@@ -85,6 +86,17 @@ export class Drafts {
       if (this.#texts.size > 0) localStorage.setItem(this.#key, JSON.stringify([...this.#texts]));
       else localStorage.removeItem(this.#key);
     } catch { /* Kept in this tab only. */ }
+  }
+
+  /** Nothing of it is kept in this browser any more, from here on. */
+  forget() {
+    clearTimeout(this.#timer);
+    this.#forgotten = true;
+    this.#texts.clear();
+    this.#unwritten.clear();
+    try {
+      localStorage.removeItem(this.#key);
+    } catch { /* Then nothing was kept. */ }
   }
 
   /** @param {string} place */

@@ -35,6 +35,7 @@ export function forgetFiles() {
   for (const kept of pictures.values()) kept.then(({ address }) => URL.revokeObjectURL(address), () => {});
   pictures.clear();
   sizes.clear();
+  allowed.clear();
   queue.length = 0;
 }
 
@@ -128,7 +129,8 @@ function picture(app, media, id) {
     size(frame, shown);
     fill(frame, image);
     frame.disabled = false;
-    frame.onclick = () => enlarge(app, id, name, shown);
+    // Perhaps given back meanwhile, for the sake of newer ones.
+    frame.onclick = () => void pictureOf(app, id).then((now) => enlarge(app, id, name, now), app.failed);
   }, (error) => {
     fill(box, fileCard(app, media, id), error?.name === 'TooLarge'
       ? h('button.link-button', { type: 'button', onclick: () => { fill(box, frame); allowed.add(id); load(); } }, 'Show the picture')

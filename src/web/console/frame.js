@@ -43,9 +43,11 @@ export class Frame {
     this.talk = talk;
     /** @type {App} */
     this.app = {
-      talk, store: talk.store, calls: talk.calls, hubName, signOut, failed, dialog: openDialog,
+      talk, store: talk.store, calls: talk.calls, hubName, signOut, dialog: openDialog,
       drafts: new Drafts(talk.me?.id ?? '', this.#life.signal),
       signal: this.#life.signal,
+      // Who comes next is not told of it.
+      failed: (error) => { if (!this.#life.signal.aborted) failed(error); },
       place: () => this.#place,
       openChat: (chat, how) => this.#openChat(chat, how),
       openThread: (chat, message) => goTo({ chat, panel: 'thread', message }),

@@ -40,12 +40,12 @@ export class MembersPanel {
   /** @param {import('/client/index.js').Changes} changes */
   changed(changes) {
     const change = changes.chats.get(this.#chat);
-    if (changes.list || changes.agents.size > 0 || change?.members || change?.facts) this.draw();
+    if (changes.list || changes.agents.size > 0 || change?.members || change?.facts || !this.app.store.chats.has(this.#chat)) this.draw();
   }
 
   draw() {
     const view = this.app.store.chats.get(this.#chat);
-    if (!view) return;
+    if (!view) return this.#nobody();
     const { store } = this.app;
     say(this.title, counted(view.chat.member_count, 'member'));
     const closed = view.chat.type === 'direct' || Boolean(view.chat.tm_delete);
@@ -68,6 +68,16 @@ export class MembersPanel {
       people.length > SHOWN_MAX && h('li.note.empty', null, `${(people.length - SHOWN_MAX).toLocaleString()} more: use the filter`),
       people.length === 0 && h('li.note.empty', null, 'Nobody has that name here'));
     if (focused) /** @type {HTMLElement | null} */ (this.list.querySelector(`[data-person="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** Of a chat that one is not in, or not any more, nothing is told and nothing can be done. */
+  #nobody() {
+    const focused = this.element.contains(document.activeElement);
+    say(this.title, 'Members');
+    delete this.acts.dataset.key;
+    fill(this.acts);
+    fill(this.list, h('li.note.empty', null, 'Only who is in this chat sees its members'));
+    if (focused && !this.element.contains(document.activeElement)) /** @type {HTMLElement | null} */ (this.element.querySelector('.shut'))?.focus();
   }
 
   /**

@@ -1,7 +1,7 @@
 // What the console tells: short notices at the foot, words for screen readers, and what a failure
 // means in plain words with what to do about it.
 // @ts-check
-import { h, iconButton } from './dom.js';
+import { fill, h, iconButton } from './dom.js';
 
 const SHOWN_MS = 6000;
 const NOTICES_MAX = 3;
@@ -37,6 +37,13 @@ export function notice(text, { act, onact, wrong = false } = {}) {
 export function announce(text) {
   voice.append(h('p', null, text));
   while (voice.childElementCount > 5) voice.firstElementChild?.remove();
+}
+
+/** Takes away all that was said, when somebody signs out. */
+export function forgetNotices() {
+  fill(shelf);
+  fill(voice);
+  if (shelf.matches(':popover-open')) shelf.hidePopover();
 }
 
 /** What a reason means to somebody who uses the console. @type {Record<string, string>} */

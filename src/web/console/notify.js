@@ -1,12 +1,13 @@
 // What is told outside the messages: the title and the icon of the page with what is unread, and,
 // for who wants it, notifications of the desktop. Of several tabs only one notifies.
 // @ts-check
+import { keep, kept } from './kept.js';
 import { announce, notice } from './notices.js';
 import { chatName, gistOf, nameOf } from './people.js';
 
 /** @typedef {import('./app.js').App} App */
 
-const WANTED = 'talk.notify';
+const WANTED = 'notify';
 const SHOWN_MS = 8000;
 /** In which another tab, where it is being read, says so. */
 const GLANCE_MS = 1000;
@@ -14,11 +15,7 @@ const GLANCE_MS = 1000;
 /** @returns {'on' | 'off' | 'denied'} */
 export function notificationState() {
   if (!('Notification' in window) || Notification.permission === 'denied') return 'denied';
-  try {
-    return Notification.permission === 'granted' && localStorage.getItem(WANTED) === '1' ? 'on' : 'off';
-  } catch {
-    return 'off';
-  }
+  return Notification.permission === 'granted' && kept(WANTED) === '1' ? 'on' : 'off';
 }
 
 export async function askForNotifications() {
@@ -27,12 +24,12 @@ export async function askForNotifications() {
     return;
   }
   if (await Notification.requestPermission() !== 'granted') return;
-  localStorage.setItem(WANTED, '1');
+  keep(WANTED, '1');
   notice('You are notified of messages while you look elsewhere.');
 }
 
 export function stopNotifications() {
-  localStorage.removeItem(WANTED);
+  keep(WANTED, null);
   notice('Desktop notifications are off.');
 }
 

@@ -3,8 +3,9 @@
 import { h, fill } from './dom.js';
 import { floating } from './dialogs.js';
 import { EMOJI, GROUPS } from './emoji.js';
+import { keep, kept } from './kept.js';
 
-const RECENT = 'talk.emoji';
+const RECENT = 'emoji';
 const RECENT_MAX = 24;
 const FIRST = ['👍', '❤️', '😂', '🎉', '👀', '✅', '🙏', '🔥'];
 const COLUMNS = 9;
@@ -12,8 +13,8 @@ const COLUMNS = 9;
 /** The emoji used last, newest first. @returns {string[]} */
 export function recentEmoji() {
   try {
-    const kept = JSON.parse(localStorage.getItem(RECENT) ?? '[]');
-    const good = Array.isArray(kept) ? kept.filter((one) => typeof one === 'string' && one.length <= 40) : [];
+    const used = JSON.parse(kept(RECENT) ?? '[]');
+    const good = Array.isArray(used) ? used.filter((one) => typeof one === 'string' && one.length <= 40) : [];
     return [...new Set([...good, ...FIRST])].slice(0, RECENT_MAX);
   } catch {
     return FIRST;
@@ -22,9 +23,7 @@ export function recentEmoji() {
 
 /** @param {string} emoji */
 function remember(emoji) {
-  try {
-    localStorage.setItem(RECENT, JSON.stringify([emoji, ...recentEmoji().filter((one) => one !== emoji)].slice(0, RECENT_MAX)));
-  } catch { /* Nothing is kept then. */ }
+  keep(RECENT, JSON.stringify([emoji, ...recentEmoji().filter((one) => one !== emoji)].slice(0, RECENT_MAX)));
 }
 
 /**

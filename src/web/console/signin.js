@@ -13,10 +13,10 @@ import { hueOf, initials } from './text.js';
  */
 
 /**
- * @param {{ demo: Demo | null, note: string, signIn: (username: string, password: string) => Promise<void> }} parts
+ * @param {{ demo: Demo | null, remark: HTMLElement, signIn: (username: string, password: string) => Promise<void> }} parts
  * @returns {HTMLElement}
  */
-export function signInPage({ demo, note, signIn }) {
+export function signInPage({ demo, remark, signIn }) {
   const name = h('input.input', { type: 'email', name: 'username', autocomplete: 'username', required: true, spellcheck: 'false', autocapitalize: 'none', inputmode: 'email' });
   const password = h('input.input', { type: 'password', name: 'password', autocomplete: 'current-password', required: true });
   const wrong = h('p.wrong', { role: 'alert' });
@@ -46,9 +46,8 @@ export function signInPage({ demo, note, signIn }) {
   });
   const page = h('main.signin', null, h('div.signin-card', null,
     h('div.brand', { 'aria-hidden': 'true' }, icon('bubble')), h('h1', null, 'Sign in to Talk'),
-    note && h('p.note', { role: 'status' }, note),
-    demo && demoPeople(demo, attempt), form));
-  queueMicrotask(() => (demo ? page.querySelector('button') : name)?.focus());
+    remark, demo && demoPeople(demo, attempt), form));
+  queueMicrotask(() => (demo ? /** @type {HTMLElement | null} */ (page.querySelector('.demo-person')) : name)?.focus());
   return page;
 }
 

@@ -127,6 +127,8 @@ export class MessageList {
   }
 
   #moved() {
+    // What hides must not take the focus with it.
+    if (this.list.atEnd && document.activeElement === this.jump) this.scroller.focus({ preventScroll: true });
     this.jump.hidden = this.list.atEnd;
     const { first } = this.list.seen();
     const item = this.list.items[first];

@@ -33,6 +33,11 @@ export class Tray {
   constructor(app, changed) {
     this.app = app;
     this.changed = changed;
+    app.signal.addEventListener('abort', () => {
+      const { uploads } = this;
+      this.uploads = [];
+      for (const { cancel } of uploads) cancel.abort();
+    });
   }
 
   get done() { return this.uploads.every(({ state }) => state === 'done'); }
