@@ -86,6 +86,10 @@ async fn a_call_whose_answer_is_lost_leaves_each_of_its_commits_to_be_found() {
         outcomes[1..].iter().all(|lost| matches!(lost, Err(CommitError::Store(StoreError::Unavailable(_))))),
         "{outcomes:?}"
     );
+    // The connection that was cut is noticed by whoever uses it next.
+    while stage.store.log.head(talk.id.key()).await.is_err() {
+        tokio::time::sleep(POLL_EVERY).await;
+    }
     let again = join_all(commits.iter().map(|commit| talk.commit(commit))).await;
     for (commit, found) in commits.iter().zip(again) {
         let found = found.unwrap();
