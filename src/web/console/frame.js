@@ -11,6 +11,7 @@ import { MembersPanel } from './members.js';
 import { failed } from './notices.js';
 import { Notifier } from './notify.js';
 import { chatName, nameOf } from './people.js';
+import { afterPress } from './press.js';
 import { goTo, readPlace } from './route.js';
 import { Sidebar } from './sidebar.js';
 import { openSwitcher } from './switcher.js';
@@ -33,6 +34,7 @@ export class Frame {
   /** @type {Set<string>} */ #loading = new Set();
   /** @type {(() => void)[]} */ #ends = [];
   #life = new AbortController();
+  #afterPress = afterPress(this.#life.signal);
   /** @type {Map<string, string>} */ #names = new Map();
 
   /**
@@ -99,14 +101,19 @@ export class Frame {
 
   /** @param {import('/client/index.js').Changes} changes */
   #changed(changes) {
-    const renamed = this.#renamed(changes.agents);
     this.unsettled.changed(changes);
+    this.notifier.changed(changes);
+    this.#title();
+    this.#afterPress(() => this.#redraw(changes));
+  }
+
+  /** @param {import('/client/index.js').Changes} changes */
+  #redraw(changes) {
+    const renamed = this.#renamed(changes.agents);
     this.sidebar.changed(changes);
     this.chat.changed(changes, renamed);
     if (this.#place.panel === 'thread') this.thread.changed(changes, renamed);
     if (this.#place.panel === 'members') this.members.changed(changes);
-    this.notifier.changed(changes);
-    this.#title();
   }
 
   /** Whether one of these people has another name than before. @param {ReadonlySet<string>} ids */

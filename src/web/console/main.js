@@ -14,6 +14,7 @@
 //   dom       the element builder   text      links, safely         times    in the viewer's zone
 //   kept      what this browser keeps for one person                unsettled  what was sent and is in no chat
 //   refusals  sentences for what the model refuses
+//   press     drawing waits while something is pressed
 //
 // Promises: nothing that anybody typed is ever parsed as HTML; no credential is kept where scripts
 // could read it after the page is gone (the hub's own cookie carries it over a reload).

@@ -202,6 +202,38 @@ stage.scene("what was begun stays written over another chat and a reload", async
   assert.equal(await hers.composer.inputValue(), "half a sentence");
 });
 
+stage.scene("a chat is opened by a press during which its row changes and moves", async () => {
+  const [ada, ben] = stage.people;
+  const first = await group("Pressed");
+  await post(ben, first, "before");
+  await post(ben, await group("Pressed later"), "and this");
+  const hers = await stage.seat(ada);
+  await hers.open("Pressed later");
+  const { page } = hers;
+  await hers.row("Pressed").getByText("before").hover();
+  await page.mouse.down();
+  const title = await page.title();
+  await post(ben, first, "amid the press");
+  // The title tells of it at once, the list when the press is over.
+  await page.waitForFunction((before) => document.title !== before, title);
+  await hers.row("Pressed").getByText("before").waitFor();
+  await page.mouse.up();
+  await hers.chat.getByRole("heading", { level: 1 }).getByText("Pressed", { exact: true }).waitFor();
+  await hers.sees("amid the press");
+});
+
+stage.scene("what comes during a long press is shown before it ends", async () => {
+  const [ada, ben] = stage.people;
+  const chat = await group("Pressed long");
+  await post(ben, chat, "the one before");
+  const hers = await stage.seat(ada);
+  await hers.row("Pressed long").getByText("the one before").hover();
+  await hers.page.mouse.down();
+  await post(ben, chat, "the one amid");
+  await hers.row("Pressed long").getByText("the one amid").waitFor();
+  await hers.page.mouse.up();
+});
+
 stage.scene("a word is found in what is loaded, and marked", async () => {
   const [ada, ben] = stage.people;
   const chat = await group("Searching");
