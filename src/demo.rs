@@ -7,8 +7,6 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-mod living;
-
 use crate::chat::Chats;
 use crate::http::web::{Demonstration, Offer, OfferedPerson};
 use crate::model::{Caller, CustomerId, Permissions};
@@ -16,6 +14,8 @@ use crate::people::{NewAgent, People, Steward};
 use crate::settings::{Settings, StoreKind};
 use crate::wire::ApiError;
 use crate::wire::page::PageRequest;
+
+mod living;
 
 /// Name of the demo's customer.
 const CUSTOMER: &str = "Demo";

@@ -101,20 +101,22 @@ fn presented(request: &HttpRequest) -> Result<(&State, String), ApiError> {
     let presented = credential::presented(request.query_string(), header(request, &AUTHORIZATION), cookie)
         .ok_or_else(|| ApiError::new(Reason::AuthenticationRequired, "a token or an access key is required"))?;
     let acts = !request.method().is_safe() || request.headers().contains_key(UPGRADE);
-    if presented.from_cookie && acts && !page_may_act(request)? {
-        return Err(ApiError::new(Reason::PermissionDenied, "a page of this origin may not act with a cookie"));
+    if presented.from_cookie && acts {
+        page_may_act(request)?;
     }
     Ok((state, presented.text))
 }
 
-/// Whether the page that makes this request, if one does, may act with a cookie.
+/// Looks whether the page that makes this request, if one does, may act with a cookie.
 ///
 /// # Errors
-/// A fault of ours, as [`state`].
-pub fn page_may_act(request: &HttpRequest) -> Result<bool, ApiError> {
+/// 403 when it may not; a fault of ours, as [`state`].
+pub fn page_may_act(request: &HttpRequest) -> Result<(), ApiError> {
     let host = header(request, &HOST).unwrap_or_default();
-    let allowed = &state(request)?.cookies.allowed_origins;
-    Ok(credential::origin_may_act(header(request, &ORIGIN), host, allowed))
+    if credential::origin_may_act(header(request, &ORIGIN), host, &state(request)?.cookies.allowed_origins) {
+        return Ok(());
+    }
+    Err(ApiError::new(Reason::PermissionDenied, "a page of this origin may not act with a cookie"))
 }
 
 /// Counts an agent's call.

@@ -4,9 +4,9 @@
 //! that a change shows with the next reload. A page may run what comes from this hub and nothing
 //! else: no script or style of another host, none that stands in a page, none made of a text.
 
-use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
 use std::sync::OnceLock;
 
+use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, web};
 use async_trait::async_trait;
 use rust_embed::RustEmbed;

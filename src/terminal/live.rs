@@ -27,8 +27,9 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// Silence after which the connection counts as dead: three pings without an answer.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
-/// Frames that are kept while something else is done; the hub waits with the rest.
+/// Frames, and bytes of them, that are kept while something else is done; the hub waits with the rest.
 const EARLY_MAX: usize = 256;
+const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a frame may take to be written.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -126,10 +127,12 @@ impl Live {
         let mut other = pin!(other);
         loop {
             let over = self.early.back().is_some_and(|heard| !matches!(heard, Some(Ok(_))));
+            let bytes: usize = self.early.iter().flatten().flatten().map(Message::len).sum();
+            let room = self.early.len() < EARLY_MAX && bytes < EARLY_BYTES_MAX;
             tokio::select! {
                 biased;
                 done = &mut other => return done,
-                heard = self.socket.next(), if !over && self.early.len() < EARLY_MAX => self.early.push_back(heard),
+                heard = self.socket.next(), if !over && room => self.early.push_back(heard),
             }
         }
     }

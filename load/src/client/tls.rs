@@ -19,7 +19,7 @@ impl Trust {
     /// What this machine trusts, and, if it is named, who signed with a certificate of this PEM file.
     ///
     /// # Errors
-    /// The file cannot be read or holds no certificate; or there is nobody to trust.
+    /// The file cannot be read or holds no certificate.
     pub fn of_machine_and(authority: Option<&Path>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         // What cannot be read of the machine's is left out: the others are as good as before.

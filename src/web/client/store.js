@@ -263,8 +263,8 @@ export class Store {
       page_token = page.result.length < 100 ? "" : page.next_page_token;
       pages += 1;
     } while (page_token && pages < PREVIEW_PAGES);
-    const wanted = [...recent, ...entries.keys()].filter((id, place, all) => all.indexOf(id) === place);
-    for (const id of wanted.slice(0, options.keep.preload)) {
+    const wanted = new Set([...recent, ...entries.keys()]);
+    for (const id of [...wanted].slice(0, options.keep.preload)) {
       const entry = entries.get(id);
       if (entry && !entry.ready) await this.#fetching.fetch(entry).catch(() => {});
     }

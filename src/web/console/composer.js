@@ -4,7 +4,6 @@
 import { fill, h, icon, iconButton, say } from './dom.js';
 import { Completion } from './completion.js';
 import { announce } from './notices.js';
-import { plainly } from './refusals.js';
 import { openPicker } from './picker.js';
 import { Tray } from './uploads.js';
 
@@ -198,7 +197,7 @@ export class Composer {
       sent = this.app.store.send(chat, { text, medias, ...(parent ? { parent } : {}) });
     } catch (error) {
       // Text and files stay where they are.
-      this.app.failed(plainly(error));
+      this.app.failed(error);
       return;
     }
     tray?.empty();

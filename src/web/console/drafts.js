@@ -1,5 +1,5 @@
-// What was written and not sent yet, by chat and thread, and how it is shown where it cannot be sent. Promises that it survives a reload of the
-// page, in this browser and for this person only.
+// What was written and not sent yet, by chat and thread, and how it is shown where it cannot be sent.
+// Promises that it survives a reload of the page, in this browser and for this person only.
 // @ts-check
 import { h } from './dom.js';
 

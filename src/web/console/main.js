@@ -13,7 +13,6 @@
 //   dialogs   dialogs and menus     look      light and dark        people   names, faces, statuses
 //   dom       the element builder   text      links, safely         times    in the viewer's zone
 //   kept      what this browser keeps for one person                unsettled  what was sent and is in no chat
-//   refusals  sentences for what the model refuses
 //   press     drawing waits while something is pressed
 //
 // Promises: nothing that anybody typed is ever parsed as HTML; no credential is kept where scripts
@@ -39,9 +38,9 @@ const PERSON = 'talk.person';
 const UNTOLD = 'talk.sign-out-untold';
 /** Milliseconds that telling it may take. */
 const TELL_MS = 5000;
-const ELSEWHERE = 'You signed out in another tab.';
 
 const place = /** @type {HTMLElement} */ (document.getElementById('app'));
+/** Tells of sign-ins: the library would go on as whoever it was, but one browser is one person's. */
 const tabs = new BroadcastChannel('talk');
 
 /** @type {Talk | null} */ let talk = null;
@@ -79,12 +78,11 @@ async function begin() {
   await goOn();
 }
 
-/** What another tab did. @param {{ signedOut?: string, signedIn?: string }} news */
-function heard({ signedOut: left, signedIn: came }) {
+/** Somebody signed in in another tab. @param {{ signedIn?: string }} news */
+function heard({ signedIn: came }) {
   const own = talk?.me?.id;
-  if (left && left === own) ended(ELSEWHERE, { forget: true });
   // The cookie is another's by now; in a demo every tab has its own person.
-  else if (came && own && came !== own && !demo) ended('Somebody else signed in in another tab.', { cookie: 'theirs' });
+  if (came && own && came !== own && !demo) ended('Somebody else signed in in another tab.', { cookie: 'theirs' });
   // Nothing is left to be told: that sign-in took the place of the one before.
   else if (came && !own) say('');
 }
@@ -165,8 +163,8 @@ async function show(mine) {
   frame.begin();
   mine.live.subscribe(({ state, reason }) => {
     if (state !== 'signed-out' || mine !== talk) return;
-    // Its tabs tell each other also below the console.
-    if (reason === 'signed out') ended(ELSEWHERE, { forget: true });
+    // The library tells the other tabs of the same person.
+    if (reason === 'signed out') ended('You signed out in another tab.', { forget: true });
     else ended('Your sign-in ended. Sign in again to go on; what you wrote is kept.');
   });
 }
@@ -174,7 +172,6 @@ async function show(mine) {
 /** At once for who sits here; the hub is told meanwhile. */
 function signOut() {
   const mine = talk;
-  tabs.postMessage({ signedOut: mine?.me?.id });
   // Not closed by `ended`: it has yet to tell.
   talk = null;
   ended('', { forget: true });

@@ -5,7 +5,6 @@ import { Composer, takeDrops } from './composer.js';
 import { keptDraft } from './drafts.js';
 import { explain } from './notices.js';
 import { chatName } from './people.js';
-import { plainly } from './refusals.js';
 import { MessageList, itemsOf, listHead } from './timeline.js';
 
 /** @typedef {import('./app.js').App} App */
@@ -83,7 +82,7 @@ export class ThreadPanel {
     } catch (error) {
       if (this.#opening !== opening || opening.signal.aborted) return;
       this.#drawFoot(false);
-      fill(this.instead, h('div.nothing', null, h('strong', null, 'This thread cannot be shown'), h('span', null, explain(plainly(error))),
+      fill(this.instead, h('div.nothing', null, h('strong', null, 'This thread cannot be shown'), h('span', null, explain(error)),
         h('button.button', { type: 'button', onclick: () => void this.#open() }, 'Try again')));
     }
   }
