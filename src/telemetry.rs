@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata, Subscriber};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -20,6 +21,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::settings::{Log, LogFormat};
 
 mod bounds;
+mod lines;
 mod process;
 #[cfg(feature = "otel")]
 mod traces;
@@ -44,9 +46,11 @@ pub enum TelemetryError {
     Metrics(#[from] BuildError),
 }
 
-/// Keeps the log going. Dropped at the end of the process, it sends the traces that are left.
+/// Keeps the log going. Dropped at the end of the process, it writes the lines and sends the traces that
+/// are left; it waits a second for who reads the lines.
 #[must_use]
 pub struct LogGuard {
+    _lines: WorkerGuard,
     #[cfg(feature = "otel")]
     _traces: Option<traces::Sender>,
 }
@@ -59,18 +63,19 @@ type Telling = Box<dyn Layer<Registry> + Send + Sync>;
 /// The filter cannot be read, or somebody else has set up a log.
 pub fn start_log(settings: &Log) -> Result<LogGuard, TelemetryError> {
     let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let (stderr, written) = lines::open(settings.lines_max);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(stderr);
     let lines: Telling = match settings.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
     let lines: Telling = lines.with_filter(lines_wanted(&settings.filter)?).boxed();
     #[cfg(not(feature = "otel"))]
-    let (layers, guard) = (vec![lines], LogGuard {});
+    let (layers, guard) = (vec![lines], LogGuard { _lines: written });
     #[cfg(feature = "otel")]
     let (layers, guard) = match traces::open(settings)? {
-        Some((layer, sender)) => (vec![lines, layer], LogGuard { _traces: Some(sender) }),
-        None => (vec![lines], LogGuard { _traces: None }),
+        Some((layer, sender)) => (vec![lines, layer], LogGuard { _lines: written, _traces: Some(sender) }),
+        None => (vec![lines], LogGuard { _lines: written, _traces: None }),
     };
     tracing_subscriber::registry().with(layers).try_init()?;
     Ok(guard)
@@ -141,6 +146,7 @@ impl Metrics {
         loop {
             tick.tick().await;
             self.handle.run_upkeep();
+            lines::sample();
             // It reads what the kernel tells; if there is no thread for it now, there is next time.
             let _ = tokio::task::spawn_blocking(process::sample).await;
         }
@@ -161,6 +167,7 @@ fn from_zero() {
         metric::STORE_FAILOVERS,
         metric::DURABILITY_MISSES,
         metric::DRAIN_CUTS,
+        metric::LOG_LINES_DROPPED,
     ] {
         metrics::counter!(name).increment(0);
     }
@@ -218,6 +225,7 @@ metrics! {
     counter BOUNDS_REACHED = "talk_bounds_reached_total", "Calls refused because of a bound; bound = the setting that moves it";
     gauge DRAINING = "talk_draining", "1 while the hub is leaving";
     counter DRAIN_CUTS = "talk_drain_cuts_total", "Connections that had not ended when the drain was over, and were cut";
+    counter LOG_LINES_DROPPED = "talk_log_lines_dropped_total", "Lines of the log that found no room, because stderr is read too slowly";
     gauge CLOCK_BEHIND = "talk_clock_behind_seconds", "By how much this hub's clock is behind the moment of the newest event";
     gauge NEWEST_PAGES_BYTES = "talk_newest_pages_bytes", "Memory taken by newest pages of chats that are being read";
     gauge OPEN_FILES = "talk_open_files", "Files and sockets that the process has open";

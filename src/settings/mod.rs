@@ -264,6 +264,8 @@ pub struct Log {
     /// Directives of `tracing_subscriber::EnvFilter`.
     pub filter: String,
     pub format: LogFormat,
+    /// Lines that may wait to be written; further ones are dropped.
+    pub lines_max: usize,
     /// Where traces go, `http://`; empty: nowhere.
     pub otlp_url: String,
     /// Of a thousand calls, how many are traced.

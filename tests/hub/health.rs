@@ -241,6 +241,36 @@ async fn a_failed_call_is_found_in_the_log_by_its_request_id() {
     eventually("the log names the call", async || hub.output().contains("look-for-me").then_some(())).await;
 }
 
+#[tokio::test]
+async fn whoever_does_not_read_the_log_stops_no_call() {
+    let mut hub = TestHub::start(HubSettings::embedded().set("log.lines_max", 64)).await;
+    hub.stop().await;
+    // From now on its stderr is a pipe that nobody reads; it takes 64 KiB.
+    let path = hub.dir().join("stderr");
+    std::fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut pipe = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    hub.start_again().await;
+    let nobody = Hubs::of(&hub).nobody();
+    let long = format!("/{}", "a".repeat(1000));
+    eventually("lines are dropped, and all calls answered", async || {
+        for _ in 0..100 {
+            nobody.get(&long).await.refused(404, "ROUTE_NOT_FOUND");
+        }
+        (hub.metric("talk_log_lines_dropped_total").await > 0).then_some(())
+    })
+    .await;
+    // Who reads again is told.
+    let reader = std::thread::spawn(move || {
+        let (mut read, mut piece) = (Vec::new(), [0; 4096]);
+        while !String::from_utf8_lossy(&read).contains("lines were dropped") {
+            let count = std::io::Read::read(&mut pipe, &mut piece).unwrap();
+            read.extend_from_slice(&piece[..count]);
+        }
+    });
+    eventually("the log says that lines were dropped", async || reader.is_finished().then_some(())).await;
+}
+
 on_every_deployment!(
     a_running_hub_is_alive_and_ready,
     metrics_are_in_the_form_of_prometheus,
