@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use actix::Arbiter;
+use actix::{Arbiter, ArbiterHandle};
 use actix_server::{Server, ServerHandle};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, web};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::chat::actor::Deps;
 use crate::chat::command::Question;
@@ -37,6 +39,7 @@ use crate::people::{People, SetupError};
 use crate::sabotage::{Safeguard, off, taken_out};
 use crate::session::{Admission, Lists, Seats, Shared, Switchboard};
 use crate::settings::{Settings, SettingsError};
+use crate::store::redis::Home;
 use crate::store::{StoreError, opening};
 use crate::telemetry::{Metrics, TelemetryError, check_open_files, metric};
 use crate::wire::{ApiError, Reason};
@@ -108,7 +111,9 @@ impl Hub {
         actix::spawn(metrics.clone().keep_small());
         metrics::gauge!(metric::DRAINING).set(0.0);
         check_open_files(settings.server.tcp_connections_max);
-        let opened = opening::open(&settings.store).await?;
+        let chat_threads: Vec<_> = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
+        let inner = Inner::of(&chat_threads).await;
+        let opened = opening::open(&settings.store, inner.home()).await?;
         let heads = Heads::new((&settings.chat).into());
         let (store, heard) = (telling(opened.store, heads.clone()), opened.heard);
         let people = People::new(store.clone(), &settings.auth)?;
@@ -116,8 +121,8 @@ impl Hub {
         let desks = Desks::default();
         let ear = Ear::new(Arc::clone(&store.link), desks.clone());
         let beacon = Duration::from_secs(settings.chat.beacon_secs);
-        actix::spawn(ear.clone().listen(heard, beacon));
-        actix::spawn(heads.clone().tell(Arc::clone(&store.link)));
+        inner.spawn(ear.clone().listen(heard, beacon));
+        inner.spawn(heads.clone().tell(Arc::clone(&store.link)));
         let limits = Arc::new(settings.limits.clone());
         let deps = Arc::new(Deps {
             store: store.clone(),
@@ -129,8 +134,7 @@ impl Hub {
             idle: Duration::from_secs(settings.chat.idle_secs),
             beacon,
         });
-        let arbiters = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
-        let chats = Chats::new(deps, arbiters);
+        let chats = Chats::new(deps, chat_threads);
         let shared = Arc::new(Shared {
             admission: Admission::new(&limits),
             seats: Seats::new(limits.connections_max),
@@ -220,6 +224,39 @@ impl Hub {
         chats.close();
         close.await;
         ended
+    }
+}
+
+/// Where the store's connections live, and where is heard what others have said. With one thread for
+/// chats it is that one: then a commit, and an event on its way to the sockets, wake no thread between.
+enum Inner {
+    Shared(ArbiterHandle, Handle),
+    Apart,
+}
+
+impl Inner {
+    async fn of(chat_threads: &[ArbiterHandle]) -> Self {
+        let [only] = chat_threads else { return Self::Apart };
+        let (tell, told) = oneshot::channel();
+        only.spawn_fn(move || {
+            // Whoever asked waits for it.
+            let _ = tell.send(Handle::current());
+        });
+        told.await.map_or(Self::Apart, |runtime| Self::Shared(only.clone(), runtime))
+    }
+
+    fn home(&self) -> Home {
+        match self {
+            Self::Shared(_, runtime) => Home::Shared(runtime.clone()),
+            Self::Apart => Home::Own,
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            Self::Shared(thread, _) => _ = thread.spawn(task),
+            Self::Apart => _ = actix::spawn(task),
+        }
     }
 }
 

@@ -62,7 +62,8 @@ pub struct Server {
     pub bind: SocketAddr,
     /// Threads for HTTP and WebSockets; 0 is one per core. See [`Server::worker_threads`].
     pub workers: usize,
-    /// Threads for chats; 0 is one per two cores. See [`Server::chat_thread_count`].
+    /// Threads for chats; 0 is one per two cores, and a single one has the store's connections too. See
+    /// [`Server::chat_thread_count`].
     pub chat_threads: usize,
     /// Connections the kernel holds ready.
     pub backlog: u32,

@@ -4,22 +4,22 @@ use crate::settings::{Store as StoreSettings, StoreKind};
 
 use super::embedded::{self, EmbeddedSettings};
 use super::measured::measured;
-use super::redis::RedisSettings;
+use super::redis::{Home, RedisSettings};
 use super::{Opened, Result, StoreError};
 
 /// Opens the store that is set, with its calls counted. The embedded one is checked first, which takes long only after a
-/// crash; Redis is waited for, and the log says so.
+/// crash; Redis is waited for, and the log says so. Connections to it live at `home`.
 ///
 /// # Errors
 /// What is set cannot be opened, or was written by another version of the schema.
-pub async fn open(settings: &StoreSettings) -> Result<Opened> {
+pub async fn open(settings: &StoreSettings, home: Home) -> Result<Opened> {
     let opened = match settings.kind {
         StoreKind::Embedded => {
             let (dir, bounds) = (settings.dir.clone(), EmbeddedSettings::from(settings));
             let opened = tokio::task::spawn_blocking(move || embedded::open(&dir, bounds)).await;
             opened.map_err(|error| StoreError::Unavailable(error.to_string()))??
         }
-        StoreKind::Redis => super::redis::open(&RedisSettings::from(settings)).await?,
+        StoreKind::Redis => super::redis::open(&RedisSettings::from(settings), home).await?,
     };
     Ok(Opened { store: measured(opened.store), ..opened })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::poll;
 use talk_hub::model::{AgentId, ChatKind, Event};
-use talk_hub::store::redis::{self as body, RedisSettings};
+use talk_hub::store::redis::{self as body, Home, RedisSettings};
 use talk_hub::store::{Commit, CommitError, Committed, Expect, StoreError};
 use talk_load::rig::proxy::{EVERYBODY, Fault, Proxy};
 use talk_load::rig::redis::Server;
@@ -14,7 +14,7 @@ use crate::redis::{Prefix, server_of_our_own};
 use crate::suite::{POLL_EVERY, Stage, Talk, entry, reaction, said};
 
 async fn stage(settings: RedisSettings) -> Stage<Prefix> {
-    let opened = body::open(&settings).await.unwrap();
+    let opened = body::open(&settings, Home::Own).await.unwrap();
     Stage { body: Prefix(settings), store: opened.store, close: opened.close, heard: opened.heard }
 }
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use talk_hub::model::{AgentId, ChatKind, CustomerId, Event, Micros};
-use talk_hub::store::redis::{self as body, RedisSettings};
+use talk_hub::store::redis::{self as body, Home, RedisSettings};
 use talk_hub::store::{Around, Channel, ChatList, Heard, Opened, Scope, Side, StoreError};
 use talk_load::rig::redis::{Options, Server};
 use tokio::sync::OnceCell;
@@ -44,7 +44,7 @@ impl Body for Prefix {
     }
 
     async fn open(&self) -> Opened {
-        body::open(&self.0).await.unwrap()
+        body::open(&self.0, Home::Own).await.unwrap()
     }
 }
 
@@ -140,7 +140,7 @@ async fn another_layout_is_refused_by_its_version() {
     let place = Prefix::fresh().await;
     let key = format!("{}schema", place.0.prefix);
     let () = redis::cmd("SET").arg(&key).arg("77").query_async(&mut place.connection().await).await.unwrap();
-    let Err(StoreError::Corrupt(why)) = body::open(&place.0).await else { panic!("opened") };
+    let Err(StoreError::Corrupt(why)) = body::open(&place.0, Home::Own).await else { panic!("opened") };
     assert!(why.contains("77") && why.contains(&key), "{why}");
 }
 
@@ -149,7 +149,7 @@ async fn a_hub_waits_for_the_server_it_starts_before() {
     let away = server_of_our_own().await;
     away.kill().unwrap();
     let settings = RedisSettings::new(away.url(), "early:");
-    let mut opening = tokio::spawn(async move { body::open(&settings).await.map(|opened| opened.store) });
+    let mut opening = tokio::spawn(async move { body::open(&settings, Home::Own).await.map(|opened| opened.store) });
     let early = tokio::time::timeout(Duration::from_millis(200), &mut opening).await;
     assert!(early.is_err(), "opened without a server");
     away.start_again().await.unwrap();
@@ -160,7 +160,7 @@ async fn a_hub_waits_for_the_server_it_starts_before() {
 #[tokio::test]
 async fn refused_credentials_end_the_start() {
     let url = shared().await.url().replace("redis://", "redis://nobody:wrong@");
-    let Err(error) = body::open(&RedisSettings::new(url, "p:")).await else { panic!("opened") };
+    let Err(error) = body::open(&RedisSettings::new(url, "p:"), Home::Own).await else { panic!("opened") };
     assert!(!error.to_string().contains("wrong@"), "{error}");
 }
 
@@ -184,7 +184,7 @@ async fn again(heard: &mut tokio::sync::mpsc::Receiver<Heard>) -> Vec<Channel> {
 async fn an_outage_is_told_and_ends_by_itself() {
     let server = server_of_our_own().await;
     let settings = RedisSettings { wait_ms: 300, beat_ms: 100, ..RedisSettings::new(server.url(), "outage:") };
-    let Opened { store, mut heard, close, .. } = body::open(&settings).await.unwrap();
+    let Opened { store, mut heard, close, .. } = body::open(&settings, Home::Own).await.unwrap();
     let customer = CustomerId::random();
     store.link.watch(vec![Channel::Customer(customer)]).await;
     assert!(store.link.healthy().await);
@@ -223,7 +223,7 @@ async fn an_outage_is_told_and_ends_by_itself() {
 async fn a_slow_hub_loses_the_link_and_not_its_memory() {
     let server = server_of_our_own().await;
     let settings = RedisSettings { heard_max: 4, link_queue_max: 8, ..RedisSettings::new(server.url(), "slow:") };
-    let Opened { store, mut heard, close, .. } = body::open(&settings).await.unwrap();
+    let Opened { store, mut heard, close, .. } = body::open(&settings, Home::Own).await.unwrap();
     let customer = CustomerId::random();
     store.link.watch(vec![Channel::Customer(customer)]).await;
     for _ in 0..100 {
@@ -253,7 +253,7 @@ async fn a_slow_hub_loses_the_link_and_not_its_memory() {
 async fn every_commit_is_made_once_while_connections_are_cut() {
     let server = server_of_our_own().await;
     let settings = RedisSettings { wait_ms: 5_000, ..RedisSettings::new(server.url(), "cut:") };
-    let Opened { store, heard, close, .. } = body::open(&settings).await.unwrap();
+    let Opened { store, heard, close, .. } = body::open(&settings, Home::Own).await.unwrap();
     let stage = Stage { body: Prefix(settings), store, close, heard };
     let talk = stage.chat(ChatKind::Group, &[AgentId::random()]).await;
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();

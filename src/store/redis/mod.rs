@@ -7,15 +7,15 @@
 //!
 //! `keys` has the layout, `scripts` every atomic act; `gathering` makes one call of the commits of a
 //! busy chat. `survey` keeps the map (`slots`) of which server has what, `servers` sends every command
-//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one thread of the store's own, so that callers may
-//! come from any runtime and outlive none of it.
+//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one thread, that of the `engine`; callers may come from
+//! any runtime.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use self::address::{Address, Topology};
@@ -23,6 +23,7 @@ use self::backoff::Backoff;
 use self::body::Body;
 use self::doubts::Doubts;
 use self::durability::Level;
+use self::engine::Engine;
 use self::gathering::Gathering;
 use self::hearing::Hearing;
 use self::keys::Keys;
@@ -43,6 +44,7 @@ mod commit;
 mod doubts;
 mod durability;
 mod ear;
+mod engine;
 mod envelope;
 mod gathering;
 mod greeting;
@@ -58,6 +60,8 @@ mod slots;
 mod stored;
 mod survey;
 mod wire;
+
+pub use self::engine::Home;
 
 /// The layout that this hub reads and writes.
 const SCHEMA: &str = "1";
@@ -179,18 +183,18 @@ impl RedisSettings {
     }
 }
 
-/// Opens the store. When no server answers within `connect_ms` it is opened all the same: calls are
+/// Opens the store, with its connections on that thread. When no server answers within `connect_ms` it is opened all the same: calls are
 /// [`StoreError::Unavailable`] until one does, and the log says what is waited for.
 ///
 /// # Errors
 /// For settings that can never work, and, when a server answers by then, for credentials that it
 /// refuses, a configuration that cannot keep the durability, and data of a layout that this hub
 /// does not know. What is found out later is told by [`Opened::fatal`].
-pub async fn open(settings: &RedisSettings) -> Result<Opened> {
+pub async fn open(settings: &RedisSettings, home: Home) -> Result<Opened> {
     let address = Address::read(&settings.url)?;
     let keys = Keys::new(&settings.prefix)
         .ok_or_else(|| StoreError::Unavailable("store.prefix: not 64 visible characters without braces".to_owned()))?;
-    let engine = Engine::start()?;
+    let engine = Engine::start(home)?;
     let settings = settings.clone();
     let alive = engine.stop.clone();
     let opening = engine.runtime.spawn(async move { build(&settings, address, keys, alive).await });
@@ -207,39 +211,6 @@ pub async fn open(settings: &RedisSettings) -> Result<Opened> {
         }
     });
     Ok(Opened { store, heard, close, fatal })
-}
-
-/// The thread on which lanes and link live. It ends when it is told, and when neither the store
-/// nor its end is held by anybody.
-struct Engine {
-    runtime: tokio::runtime::Handle,
-    stop: mpsc::Sender<()>,
-    stopped: oneshot::Receiver<()>,
-}
-
-impl Engine {
-    fn start() -> Result<Self> {
-        let failed = |error: std::io::Error| StoreError::Unavailable(format!("no thread for the store: {error}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let handle = runtime.handle().clone();
-        let (stop, mut told) = mpsc::channel::<()>(1);
-        let (done, stopped) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("store-redis".to_owned())
-            .spawn(move || {
-                runtime.block_on(told.recv());
-                drop(runtime);
-                let _ = done.send(());
-            })
-            .map_err(failed)?;
-        Ok(Self { runtime: handle, stop, stopped })
-    }
-
-    async fn stop(self) {
-        // Neither fails but when the thread has ended.
-        let _ = self.stop.send(()).await;
-        let _ = self.stopped.await;
-    }
 }
 
 struct Built {

@@ -86,7 +86,8 @@ impl Deployment {
             Self::Embedded => (HubSettings::embedded(), 1),
             Self::Redis => (HubSettings::redis(&redis::shared_url().await, &redis::new_prefix()), 1),
             Self::TwoNodes => (nodes_on(&redis::shared_url().await), 2),
-            Self::Cluster => (nodes_on(&cluster().await.url()), 2),
+            // The store's connections are on a thread of their own there; elsewhere, on small machines, with the chats.
+            Self::Cluster => (nodes_on(&cluster().await.url()).set("server.chat_threads", 2), 2),
         };
         let mut hubs = Vec::new();
         for _ in 0..count {
