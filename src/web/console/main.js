@@ -38,6 +38,7 @@ const PERSON = 'talk.person';
 const UNTOLD = 'talk.sign-out-untold';
 /** Milliseconds that telling it may take. */
 const TELL_MS = 5000;
+const SIGNED_OUT_ELSEWHERE = 'You signed out in another tab.';
 
 const place = /** @type {HTMLElement} */ (document.getElementById('app'));
 /** Tells of sign-ins: the library would go on as whoever it was, but one browser is one person's. */
@@ -151,8 +152,9 @@ function say(note, again) {
 /** @param {Talk} mine */
 async function show(mine) {
   const hubName = await mine.calls.ownCustomer().then(({ name }) => name, () => '');
-  // Signed out meanwhile, perhaps in another tab.
-  if (mine !== talk || !mine.me) return;
+  if (mine !== talk) return;
+  // Meanwhile, in another tab.
+  if (!mine.me) return ended(SIGNED_OUT_ELSEWHERE, { forget: true });
   const { id } = mine.me;
   // What was open is nothing to somebody else.
   if ((keep(sessionStorage, PERSON) ?? id) !== id) history.replaceState(null, '', '#/');
@@ -164,7 +166,7 @@ async function show(mine) {
   mine.live.subscribe(({ state, reason }) => {
     if (state !== 'signed-out' || mine !== talk) return;
     // The library tells the other tabs of the same person.
-    if (reason === 'signed out') ended('You signed out in another tab.', { forget: true });
+    if (reason === 'signed out') ended(SIGNED_OUT_ELSEWHERE, { forget: true });
     else ended('Your sign-in ended. Sign in again to go on; what you wrote is kept.');
   });
 }

@@ -104,6 +104,8 @@ export class Sidebar {
     const at = new Map(all.map((view) => [view, this.#at(view)]));
     all.sort((a, b) => (/** @type {string} */ (at.get(a)) < /** @type {string} */ (at.get(b)) ? 1 : -1));
     this.order = all;
+    // One that came a moment ago may not have been drawn yet.
+    for (const { id } of all) if (!this.#rows.has(id)) this.#drawRow(id);
     const open = this.app.place().chat;
     const only = this.#only;
     const shown = only === 'all' ? all : all.filter((view) => view.id === open && only === 'unread' || (only === 'unread' ? view.unread > 0

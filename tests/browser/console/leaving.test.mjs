@@ -120,3 +120,16 @@ stage.scene("who is removed while the members are shown sees and does nothing th
   assert.equal(await desk.panel.getByRole("button", { name: /Leave|Add people/ }).count(), 0);
   desk.forgives(/status of 40[34]/);
 });
+
+stage.scene("who signs out in one tab while another one loads finds the page before in both", async () => {
+  const desk = await stage.seat(stage.people[0]);
+  const late = await desk.context.newPage();
+  /** @type {(() => Promise<void>)[]} */ const waiting = [];
+  await late.route("**/service_agents/customer", (route) => void waiting.push(() => route.continue()));
+  await late.goto(desk.url);
+  await eventually("the other tab asks for the customer", () => waiting.length > 0);
+  await desk.menu("Sign out", /Own menu/);
+  await outside(desk);
+  for (const go of waiting) await go();
+  await late.getByText("You signed out in another tab.").waitFor();
+});

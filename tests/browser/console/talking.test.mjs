@@ -202,24 +202,37 @@ stage.scene("what was begun stays written over another chat and a reload", async
   assert.equal(await hers.composer.inputValue(), "half a sentence");
 });
 
+/** Presses what is hovered over, posts, and waits until the title tells of it. @param {object} desk @param {() => Promise<unknown>} posts */
+async function pressAmid({ page }, posts) {
+  const begun = performance.now();
+  await page.mouse.down();
+  const title = await page.title();
+  await posts();
+  await page.waitForFunction((before) => document.title !== before, title);
+  // On a machine that is busy with something else the page waits no longer by then.
+  return { inTime: () => performance.now() - begun < 2500 };
+}
+
 stage.scene("a chat is opened by a press during which its row changes and moves", async () => {
   const [ada, ben] = stage.people;
   const first = await group("Pressed");
   await post(ben, first, "before");
   await post(ben, await group("Pressed later"), "and this");
   const hers = await stage.seat(ada);
-  await hers.open("Pressed later");
-  const { page } = hers;
-  await hers.row("Pressed").getByText("before").hover();
-  await page.mouse.down();
-  const title = await page.title();
-  await post(ben, first, "amid the press");
-  // The title tells of it at once, the list when the press is over.
-  await page.waitForFunction((before) => document.title !== before, title);
-  await hers.row("Pressed").getByText("before").waitFor();
-  await page.mouse.up();
-  await hers.chat.getByRole("heading", { level: 1 }).getByText("Pressed", { exact: true }).waitFor();
-  await hers.sees("amid the press");
+  await eventually("a press that was no longer than it may be", async () => {
+    await hers.open("Pressed later");
+    const row = hers.row("Pressed");
+    await row.hover();
+    const before = await row.locator(".chat-last").textContent();
+    const { inTime } = await pressAmid(hers, () => post(ben, first, "amid the press"));
+    const held = await row.locator(".chat-last").textContent();
+    await hers.page.mouse.up();
+    if (!inTime()) return false;
+    assert.equal(held, before, "the title tells of it at once, the list when the press is over");
+    await hers.chat.getByRole("heading", { level: 1 }).getByText("Pressed", { exact: true }).waitFor();
+    await hers.message("amid the press").first().waitFor();
+    return true;
+  });
 });
 
 stage.scene("what comes during a long press is shown before it ends", async () => {
@@ -228,8 +241,7 @@ stage.scene("what comes during a long press is shown before it ends", async () =
   await post(ben, chat, "the one before");
   const hers = await stage.seat(ada);
   await hers.row("Pressed long").getByText("the one before").hover();
-  await hers.page.mouse.down();
-  await post(ben, chat, "the one amid");
+  await pressAmid(hers, () => post(ben, chat, "the one amid"));
   await hers.row("Pressed long").getByText("the one amid").waitFor();
   await hers.page.mouse.up();
 });
