@@ -1,12 +1,15 @@
 //! The binary: settings, log, hub; no logic of its own.
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, sync::mpsc, thread, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use talk_hub::hub::{Hub, HubError};
 use talk_hub::settings::Settings;
 use talk_hub::terminal::{self, Chat};
 use talk_hub::{demo, probe, telemetry};
+
+/// How long the last word may take.
+const SAYING: Duration = Duration::from_secs(1);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -44,9 +47,21 @@ fn main() -> ExitCode {
     }
     let ended = system.block_on(run(&arguments));
     let Err(error) = ended else { return ExitCode::SUCCESS };
-    // The log may not be set up, and whoever starts a hub by hand looks here.
-    let _ = writeln!(std::io::stderr(), "talk-hub: {error}");
+    say(format!("talk-hub: {error}"));
     ExitCode::FAILURE
+}
+
+/// Writes to stderr: the log may not be set up, and whoever starts a hub by hand looks there. Waits for
+/// who reads it for a second: who starts it again must see that it has ended.
+fn say(line: String) {
+    let (done, written) = mpsc::channel();
+    let writes = move || {
+        let _ = writeln!(std::io::stderr(), "{line}");
+        let _ = done.send(());
+    };
+    if thread::Builder::new().spawn(writes).is_ok() {
+        let _ = written.recv_timeout(SAYING);
+    }
 }
 
 async fn run(arguments: &Arguments) -> Result<(), HubError> {

@@ -46,13 +46,14 @@ pub enum TelemetryError {
     Metrics(#[from] BuildError),
 }
 
-/// Keeps the log going. Dropped at the end of the process, it writes the lines and sends the traces that
-/// are left; it waits a second for who reads the lines.
+/// Keeps the log going. Dropped at the end of the process, it sends the traces and writes the lines that
+/// are left; for who takes the lines it waits at most 1.1 seconds.
 #[must_use]
 pub struct LogGuard {
-    _lines: WorkerGuard,
     #[cfg(feature = "otel")]
     _traces: Option<traces::Sender>,
+    // Last: what goes wrong with the traces is logged.
+    _lines: WorkerGuard,
 }
 
 type Telling = Box<dyn Layer<Registry> + Send + Sync>;
@@ -74,8 +75,8 @@ pub fn start_log(settings: &Log) -> Result<LogGuard, TelemetryError> {
     let (layers, guard) = (vec![lines], LogGuard { _lines: written });
     #[cfg(feature = "otel")]
     let (layers, guard) = match traces::open(settings)? {
-        Some((layer, sender)) => (vec![lines, layer], LogGuard { _lines: written, _traces: Some(sender) }),
-        None => (vec![lines], LogGuard { _lines: written, _traces: None }),
+        Some((layer, sender)) => (vec![lines, layer], LogGuard { _traces: Some(sender), _lines: written }),
+        None => (vec![lines], LogGuard { _traces: None, _lines: written }),
     };
     tracing_subscriber::registry().with(layers).try_init()?;
     Ok(guard)
@@ -140,7 +141,8 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Keeps their memory small, and takes the gauges of the process, until the future is dropped. One task per process runs it.
+    /// Keeps their memory small, and takes the gauges of the process and counts lines of the log that were
+    /// lost, until the future is dropped. One task per process runs it.
     pub async fn keep_small(self) {
         let mut tick = tokio::time::interval(UPKEEP);
         loop {
@@ -225,7 +227,7 @@ metrics! {
     counter BOUNDS_REACHED = "talk_bounds_reached_total", "Calls refused because of a bound; bound = the setting that moves it";
     gauge DRAINING = "talk_draining", "1 while the hub is leaving";
     counter DRAIN_CUTS = "talk_drain_cuts_total", "Connections that had not ended when the drain was over, and were cut";
-    counter LOG_LINES_DROPPED = "talk_log_lines_dropped_total", "Lines of the log that found no room, because stderr is read too slowly";
+    counter LOG_LINES_DROPPED = "talk_log_lines_dropped_total", "Lines of the log that found no room, or could not be written, because stderr does not take them";
     gauge CLOCK_BEHIND = "talk_clock_behind_seconds", "By how much this hub's clock is behind the moment of the newest event";
     gauge NEWEST_PAGES_BYTES = "talk_newest_pages_bytes", "Memory taken by newest pages of chats that are being read";
     gauge OPEN_FILES = "talk_open_files", "Files and sockets that the process has open";

@@ -37,6 +37,8 @@ const CAUTION: [(HeaderName, &str); 4] = [
 ];
 /// The label of requests that found no route.
 const NO_ROUTE: &str = "none";
+/// Characters of a path in a line of the log.
+const PATH_CHARS_SHOWN: usize = 512;
 /// Characters of an id that a client may choose.
 const CLIENT_CHARS_MAX: usize = 64;
 
@@ -112,7 +114,7 @@ async fn answered<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let begun = Instant::now();
     // Not the URI: a credential may be in the query.
-    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let (method, path) = (request.method().clone(), shown(request.path()));
     let log = |status: StatusCode, route: Option<String>| {
         let (status, took) = (status.as_u16(), begun.elapsed());
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -151,6 +153,11 @@ fn end_if_leaving<B>(request: &HttpRequest, response: &mut HttpResponse<B>) {
     if leaving && !response.upgrade() {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
+}
+
+/// As much of the path as a line shows, so that nobody fills the log with one call.
+fn shown(path: &str) -> String {
+    if path.len() <= PATH_CHARS_SHOWN { path.to_owned() } else { path.chars().take(PATH_CHARS_SHOWN).collect() }
 }
 
 /// The method as a label: a client's own invention is none.

@@ -75,7 +75,7 @@ impl Settings {
             ("store.survey_ms", store.survey_ms, 100, 60_000),
             ("store.replicas_min", u64::from(store.replicas_min), 1, 16),
             ("store.durable_ms", store.durable_ms, 1, 60_000),
-            ("log.lines_max", self.log.lines_max as u64, 1, 10_000_000),
+            ("log.lines_max", self.log.lines_max as u64, 64, 1_000_000),
             ("log.otlp_per_thousand", u64::from(self.log.otlp_per_thousand), 0, 1_000),
             ("files.chunk_bytes", files.chunk_bytes as u64, 64 * 1024, 64 << 20),
             ("files.uploads_max", files.uploads_max as u64, 1, 10_000),

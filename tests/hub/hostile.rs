@@ -257,7 +257,7 @@ async fn no_generated_request_breaks_the_hub_or_learns_a_secret(deployment: Depl
     assert_eq!(owner.get_chat(group).await.ok()["member_count"], 2);
     for (node, hub) in running.iter().enumerate() {
         assert_eq!(hubs.nobody().on_node(node).get("/health/ready").await.status, 200);
-        assert!(!hub.output().contains("panicked"), "{}", hub.last_words());
+        assert!(!hub.whole_output().await.contains("panicked"), "{}", hub.last_words());
     }
 }
 

@@ -50,7 +50,7 @@ async fn use_every_credential(hub: &TestHub) -> Vec<String> {
 
 fn assert_silent(output: &str, secrets: &[String]) {
     assert!(output.contains("TRACE") || output.contains("DEBUG"), "everything is logged:\n{output}");
-    assert!(!output.contains("lines were dropped"), "all of it is here:\n{output}");
+    assert!(!output.contains("some were dropped"), "all of it is here:\n{output}");
     for secret in secrets {
         // The last part alone opens nothing, but whoever has it in the log had the whole of it there.
         let tail = secret.strip_prefix("vb_").unwrap_or_else(|| secret.rsplit('.').next().unwrap());

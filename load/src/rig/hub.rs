@@ -191,7 +191,9 @@ impl Hub {
 
     /// All that the hub wrote to stdout since its last start and to stderr since its first.
     pub fn output(&self) -> String {
-        ["stdout", "stderr"].map(|name| std::fs::read_to_string(self.dir.join(name)).unwrap_or_default()).concat()
+        // A pipe that somebody put there instead would be waited for.
+        let said = |path: PathBuf| path.is_file().then(|| std::fs::read_to_string(path).unwrap_or_default());
+        ["stdout", "stderr"].map(|name| said(self.dir.join(name)).unwrap_or_default()).concat()
     }
 
     /// The last lines it wrote, for a report of a failure.

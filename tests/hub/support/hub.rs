@@ -120,6 +120,18 @@ impl TestHub {
         self.hub.output()
     }
 
+    /// [`Self::output`] up to now: the log is written a moment after it is told. Only where calls are logged.
+    pub(crate) async fn whole_output(&self) -> String {
+        let marker = format!("/marker-{}", super::random_id());
+        self.hub.get(&marker).await.expect("an answer");
+        patience::eventually("the marker is in the log", async || {
+            let output = self.output();
+            Ok(output.contains(&marker).then_some(output))
+        })
+        .await
+        .expect("the marker")
+    }
+
     /// A sample of `/metrics`, by its name and labels; 0 while there is none.
     pub(crate) async fn metric(&self, sample: &str) -> u64 {
         let read = async || self.hub.metrics().await.map(Some);
