@@ -112,7 +112,7 @@ impl Hub {
         metrics::gauge!(metric::DRAINING).set(0.0);
         check_open_files(settings.server.tcp_connections_max);
         let chat_threads: Vec<_> = (0..settings.server.chat_thread_count()).map(|_| Arbiter::new().handle()).collect();
-        let inner = Inner::of(&chat_threads).await;
+        let inner = InnerThread::of(&chat_threads).await;
         let opened = opening::open(&settings.store, inner.home()).await?;
         let heads = Heads::new((&settings.chat).into());
         let (store, heard) = (telling(opened.store, heads.clone()), opened.heard);
@@ -229,12 +229,13 @@ impl Hub {
 
 /// Where the store's connections live, and where is heard what others have said. With one thread for
 /// chats it is that one: then a commit, and an event on its way to the sockets, wake no thread between.
-enum Inner {
+/// It ends with the process.
+enum InnerThread {
     Shared(ArbiterHandle, Handle),
     Apart,
 }
 
-impl Inner {
+impl InnerThread {
     async fn of(chat_threads: &[ArbiterHandle]) -> Self {
         let [only] = chat_threads else { return Self::Apart };
         let (tell, told) = oneshot::channel();
@@ -253,9 +254,15 @@ impl Inner {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        match self {
-            Self::Shared(thread, _) => _ = thread.spawn(task),
-            Self::Apart => _ = actix::spawn(task),
+        let lives = match self {
+            Self::Shared(thread, _) => thread.spawn(task),
+            Self::Apart => {
+                actix::spawn(task);
+                true
+            }
+        };
+        if !lives {
+            tracing::error!("the thread of the chats has ended");
         }
     }
 }

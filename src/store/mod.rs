@@ -70,8 +70,8 @@ pub struct Opened {
     pub store: Store,
     pub heard: mpsc::Receiver<Heard>,
     /// Awaited at exit, after the last call: ends what runs beside the store and leaves the data
-    /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`], or with the
-    /// thread that the store shares.
+    /// in order. Calls that come later, or are under way, end in [`StoreError::Unavailable`]; on a thread
+    /// that the store shares ([`redis::Home::Shared`]) they go on until that ends.
     pub close: BoxFuture<'static, ()>,
     /// Ends when it turns out later that the store can never be used: data of another schema,
     /// refused credentials. Pending for as long as there is nothing of the kind.

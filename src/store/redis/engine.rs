@@ -10,13 +10,14 @@ use crate::store::{Result, StoreError};
 pub enum Home {
     /// One of their own. It ends when the store is closed, and when nobody holds the store.
     Own,
-    /// That of somebody's runtime, and for as long as it runs: who commits from there wakes no other thread.
+    /// That of somebody's runtime: who commits from there wakes no other thread. Closing the store ends nothing
+    /// there but who waits for a link; the end of the runtime does.
     Shared(Handle),
 }
 
 pub(super) struct Engine {
     pub(super) runtime: Handle,
-    /// Held by everybody who needs the thread.
+    /// Held by everybody who needs a thread of its own.
     pub(super) stop: mpsc::Sender<()>,
     /// Of a thread of its own: told when it has ended.
     stopped: Option<oneshot::Receiver<()>>,
@@ -43,7 +44,7 @@ impl Engine {
         Ok(Self { runtime: handle, stop, stopped: Some(stopped) })
     }
 
-    /// Ends a thread of its own, and what is under way there; a shared one has its own end.
+    /// Ends a thread of its own, and what is under way there. Leaves a shared one alone.
     pub(super) async fn stop(self) {
         let Some(stopped) = self.stopped else { return };
         // Neither fails but when the thread has ended.

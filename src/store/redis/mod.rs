@@ -7,8 +7,8 @@
 //!
 //! `keys` has the layout, `scripts` every atomic act; `gathering` makes one call of the commits of a
 //! busy chat. `survey` keeps the map (`slots`) of which server has what, `servers` sends every command
-//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one thread, that of the `engine`; callers may come from
-//! any runtime.
+//! by it over the `lanes` of a `node`, and `hearing` holds a `link` to each. All of them live on one
+//! thread, that of the `engine`; callers may come from any runtime.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -183,8 +183,9 @@ impl RedisSettings {
     }
 }
 
-/// Opens the store, with its connections on that thread. When no server answers within `connect_ms` it is opened all the same: calls are
-/// [`StoreError::Unavailable`] until one does, and the log says what is waited for.
+/// Opens the store, with its connections on that thread. When no server answers within `connect_ms`
+/// it is opened all the same: calls are [`StoreError::Unavailable`] until one does, and the log says
+/// what is waited for.
 ///
 /// # Errors
 /// For settings that can never work, and, when a server answers by then, for credentials that it

@@ -84,9 +84,10 @@ impl Deployment {
     pub(crate) async fn start(self, adjust: impl Fn(HubSettings) -> HubSettings) -> Vec<TestHub> {
         let (settings, count) = match self {
             Self::Embedded => (HubSettings::embedded(), 1),
-            Self::Redis => (HubSettings::redis(&redis::shared_url().await, &redis::new_prefix()), 1),
-            Self::TwoNodes => (nodes_on(&redis::shared_url().await), 2),
-            // The store's connections are on a thread of their own there; elsewhere, on small machines, with the chats.
+            // With one thread for chats the store's connections are on it, with several on one of their own: both are
+            // tested, however many cores there are.
+            Self::Redis => (one_thread(HubSettings::redis(&redis::shared_url().await, &redis::new_prefix())), 1),
+            Self::TwoNodes => (one_thread(nodes_on(&redis::shared_url().await)), 2),
             Self::Cluster => (nodes_on(&cluster().await.url()).set("server.chat_threads", 2), 2),
         };
         let mut hubs = Vec::new();
@@ -95,6 +96,10 @@ impl Deployment {
         }
         hubs
     }
+}
+
+fn one_thread(settings: HubSettings) -> HubSettings {
+    settings.set("server.chat_threads", 1)
 }
 
 /// The Cluster that all tests of this process share, started on first use. Whoever breaks one starts their own.
