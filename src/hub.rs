@@ -243,6 +243,7 @@ impl InnerThread {
             // Whoever asked waits for it.
             let _ = tell.send(Handle::current());
         });
+        // Where it has ended already the hub is of no use, which the first call to a chat says.
         told.await.map_or(Self::Apart, |runtime| Self::Shared(only.clone(), runtime))
     }
 

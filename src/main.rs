@@ -1,4 +1,4 @@
-//! The binary: settings, log, hub; no logic of its own.
+//! The binary: settings, log, hub, and the last word when it cannot go on; no logic of its own.
 
 use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, sync::mpsc, thread, time::Duration};
 

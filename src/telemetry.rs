@@ -79,6 +79,7 @@ pub fn start_log(settings: &Log) -> Result<LogGuard, TelemetryError> {
         None => (vec![lines], LogGuard { _traces: None, _lines: written }),
     };
     tracing_subscriber::registry().with(layers).try_init()?;
+    lines::tell_of_panics();
     Ok(guard)
 }
 

@@ -26,15 +26,19 @@ static NO_ROOM: OnceLock<ErrorCounter> = OnceLock::new();
 static UNWRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 /// The log's end that lines are given to, with room for so many; and what has the last ones written
-/// when it is dropped. From now on a panic is a line, too: a thread that panics waits for nobody either.
+/// when it is dropped.
 pub(super) fn open(lines_max: usize) -> (NonBlocking, WorkerGuard) {
     let stderr = Gathering(BufWriter::with_capacity(BYTES_AT_ONCE, io::stderr()));
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(lines_max).thread_name("log");
     let (lines, guard) = builder.finish(stderr);
     // A second log is refused by who asked for this one.
     let _ = NO_ROOM.set(lines.error_counter());
-    panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| tracing::error!("{panicked}")));
     (lines, guard)
+}
+
+/// From now on a panic is a line of the log: a thread that panics waits for nobody either.
+pub(super) fn tell_of_panics() {
+    panic::set_hook(Box::new(|panicked: &PanicHookInfo<'_>| tracing::error!("{panicked}")));
 }
 
 /// Counts what was lost since the last time.

@@ -27,7 +27,8 @@ const OPEN_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// Silence after which the connection counts as dead: three pings without an answer.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
-/// Frames, and bytes of them up to the last one, that are kept while something else is done; the hub waits with the rest.
+/// Frames, and bytes of them up to the last one, that are kept while something else is done; the hub
+/// waits with the rest.
 const EARLY_MAX: usize = 256;
 const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long a frame may take to be written.

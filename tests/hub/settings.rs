@@ -1,11 +1,15 @@
 //! Settings: where they come from, what wins, and that a wrong one stops the start and is named.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::support::calls::{AGENTS, CHATS, ME};
-use crate::support::hub::Ended;
+use crate::support::hub::{BINARY, Ended};
 use crate::support::people::{ADMIN, AGENT};
 use crate::support::{Answer, Credential, HubSettings, Hubs, TestHub, column, id, rows, sorted, text};
 
@@ -22,6 +26,18 @@ fn assert_names(ended: &Ended, words: &[&str]) {
     for word in words {
         assert!(ended.output.contains(word), "`{word}` is not in: {}", ended.output);
     }
+}
+
+#[tokio::test]
+async fn a_hub_that_cannot_start_ends_though_nobody_reads_why() {
+    let (_unread, mut stderr) = std::io::pipe().unwrap();
+    // So much fits into it.
+    stderr.write_all(&[b'.'; 64 * 1024]).unwrap();
+    let mut command = Command::new(BINARY);
+    command.env("TALK__SERVER__COLOUR", "blue").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    let mut hub = command.kill_on_drop(true).spawn().unwrap();
+    let status = tokio::time::timeout(Duration::from_secs(30), hub.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ const CLICK_MS = 350;
 export function afterPress(signal) {
   /** @type {(() => void)[]} */ const waiting = [];
   /** The pointer that presses. @type {number | null} */ let pressing = null;
+  /** When the first of what waits came, by the clock of the page. */
+  let since = 0;
   let timer = 0;
   const over = () => {
     for (let act = waiting.shift(); act; act = waiting.shift()) {
@@ -30,7 +32,9 @@ export function afterPress(signal) {
   /** @param {number} ms */
   const end = (ms) => {
     clearTimeout(timer);
-    timer = setTimeout(over, ms);
+    // However soon one press follows another.
+    const left = waiting.length > 0 ? since + HOLD_MS - performance.now() : HOLD_MS;
+    timer = setTimeout(over, Math.max(0, Math.min(ms, left)));
   };
   // Before anybody else hears of it.
   const how = { signal, capture: true };
@@ -46,5 +50,9 @@ export function afterPress(signal) {
   }
   addEventListener('click', () => { if (pressing !== null) end(0); }, how);
   signal.addEventListener('abort', () => { clearTimeout(timer); waiting.length = 0; });
-  return (act) => { if (pressing !== null) waiting.push(act); else act(); };
+  return (act) => {
+    if (pressing === null) return act();
+    if (waiting.length === 0) since = performance.now();
+    waiting.push(act);
+  };
 }

@@ -10,7 +10,7 @@ use talk_load::rig::{Error, patience};
 
 use super::token::{ADMIN_TOKEN, SECRET};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_talk-hub");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_talk-hub");
 
 /// Settings by their dotted names (`limits.agent_per_second`), handed over as environment, and command line arguments.
 #[derive(Clone)]

@@ -13,9 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::support::eventually::in_time;
+use crate::support::hub::BINARY;
 use crate::support::{Agent, caretaker};
-
-const BINARY: &str = env!("CARGO_BIN_EXE_talk-hub");
 
 /// Somebody's account on some machine: a home of its own, and perhaps a token.
 #[derive(Clone)]
